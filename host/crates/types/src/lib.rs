@@ -1,0 +1,35 @@
+//! The words of Applet Host: identifiers, names, grants, limits, values, errors and the port traits
+//! through which the crates above talk to each other.
+//!
+//! *Invariant:* no I/O, no clock, no third-party type of a heavy dependency (no sqlx, wasmtime, axum or
+//! sqlparser) is visible here. Everyone may depend on this crate; it depends on nobody of ours.
+//!
+//! Start reading at [`Invocation`], [`Grants`] and [`Failure`].
+
+mod audit;
+mod error;
+mod grants;
+mod ids;
+mod invocation;
+mod limits;
+mod name;
+mod ports;
+mod rows;
+mod value;
+
+pub use audit::{AuditRecord, AuditedOperation};
+pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};
+pub use grants::{Columns, Grants, GrantsBuilder, GrantsDigest, Operation, TableGrant};
+pub use ids::{
+    AppletId, ComponentDigest, HookName, InstallationId, InvalidId, RequestId, TenantId, UserId, Version,
+    WorkspaceId,
+};
+pub use invocation::{Actor, Budget, Invocation};
+pub use limits::{ExecutionLimits, HostLimits, Limits, StatementLimits};
+pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
+pub use ports::{
+    Applets, AuditSink, ComponentReport, Database, Encoding, HookCall, HookError, Login, Logins, Outcome, Secret,
+    Statement, Transaction,
+};
+pub use rows::{CellRef, Column, ColumnType, PackedReader, PackedWriter, RowSet, UnpackError};
+pub use value::Value;

@@ -1,0 +1,167 @@
+//! Limits with the defaults and hard maxima of LIMITS-AND-FAULTS.md section 3, copied into
+//! `host/docs/limits.md`. The operator may raise a limit up to its maximum; manifest and admin only lower.
+
+use serde::{Deserialize, Serialize};
+
+/// What bounds one statement before the database sees it (the gate's).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatementLimits {
+    /// Bytes of SQL text.
+    pub sql_bytes: usize,
+    /// Tokens; deep or long texts are refused before a parser recurses into them.
+    pub tokens: usize,
+    /// Binary operators or casts in one chain: flat chains make trees that overflow the stack when dropped.
+    pub operator_chain: usize,
+    /// Nesting of expressions and queries.
+    pub depth: usize,
+    /// Bind parameters.
+    pub parameters: usize,
+    /// Bytes of one parameter.
+    pub parameter_bytes: usize,
+    /// Joins in the whole statement; a comma in FROM is a join (S4.58).
+    pub joins: usize,
+    /// Subqueries, derived tables and CTEs in the whole statement (S4.59).
+    pub subqueries: usize,
+    /// Rows of a result (S4.56); the text asks the database for one more, to tell truncation.
+    pub rows: u32,
+}
+
+impl Default for StatementLimits {
+    fn default() -> Self {
+        Self {
+            sql_bytes: 64 << 10,
+            tokens: 8_000,
+            operator_chain: 256,
+            depth: 32,
+            parameters: 256,
+            parameter_bytes: 1 << 20,
+            joins: 3,
+            subqueries: 2,
+            rows: 1_000,
+        }
+    }
+}
+
+/// What bounds the execution of statements and of one invocation as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExecutionLimits {
+    /// Milliseconds a statement may run (S4.57).
+    pub statement_timeout_ms: u64,
+    /// Milliseconds a statement may wait for a lock.
+    pub lock_timeout_ms: u64,
+    /// Milliseconds a transaction may stay open in all; the host's own timer.
+    pub transaction_ms: u64,
+    /// Milliseconds a transaction may sit idle between statements.
+    pub idle_in_transaction_ms: u64,
+    /// Rows that one statement may change.
+    pub rows_changed: u64,
+    /// Bytes of one result.
+    pub result_bytes: usize,
+    /// Bytes of all results of one invocation.
+    pub invocation_result_bytes: usize,
+    /// Bytes of one row.
+    pub row_bytes: usize,
+    /// Statements of one invocation.
+    pub statements: u32,
+    /// Transactions open at once in one invocation.
+    pub open_transactions: u32,
+    /// Milliseconds of wall clock of one invocation.
+    pub wall_ms: u64,
+    /// Milliseconds of guest CPU of one invocation (epoch ticks of 10 ms).
+    pub cpu_ms: u64,
+    /// Bytes of linear memory of one instance.
+    pub memory_bytes: usize,
+    /// Elements of all tables of one instance.
+    pub table_elements: usize,
+    /// Calls from the guest into the host in one invocation.
+    pub host_calls: u32,
+    /// Bytes the guest may hand to the host in one call.
+    pub host_call_bytes: usize,
+    /// Resource handles alive in one instance.
+    pub handles: u32,
+    /// Bytes of guest log output kept per invocation.
+    pub log_bytes: usize,
+}
+
+impl Default for ExecutionLimits {
+    fn default() -> Self {
+        Self {
+            statement_timeout_ms: 5_000,
+            lock_timeout_ms: 1_000,
+            transaction_ms: 15_000,
+            idle_in_transaction_ms: 2_000,
+            rows_changed: 10_000,
+            result_bytes: 4 << 20,
+            invocation_result_bytes: 32 << 20,
+            row_bytes: 2 << 20,
+            statements: 100,
+            open_transactions: 1,
+            wall_ms: 10_000,
+            cpu_ms: 200,
+            memory_bytes: 64 << 20,
+            table_elements: 10_000,
+            host_calls: 10_000,
+            host_call_bytes: 2 << 20,
+            handles: 1_000,
+            log_bytes: 16 << 10,
+        }
+    }
+}
+
+/// What an installation's invocations are held to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Before the database.
+    pub statement: StatementLimits,
+    /// At run time.
+    pub execution: ExecutionLimits,
+}
+
+/// What the host as a whole is held to; shared by all applets, so no manifest can name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostLimits {
+    /// Sessions of one applet, over all its roles (S4.61).
+    pub sessions_per_applet: usize,
+    /// Sessions in use for one tenant at once.
+    pub sessions_per_tenant: usize,
+    /// Sessions of the shared pool, the budget per database (S4.7).
+    pub sessions: usize,
+    /// Milliseconds a statement may wait for a session.
+    pub queue_wait_ms: u64,
+    /// Statements of one applet that may wait at once.
+    pub queue_length: usize,
+    /// Seconds a session may live.
+    pub session_lifetime_s: u64,
+    /// Seconds a session may sit idle.
+    pub session_idle_s: u64,
+    /// Statements kept prepared per session.
+    pub prepared_statements: usize,
+    /// Instances of one applet at once.
+    pub instances_per_applet: usize,
+    /// Instances of the host at once.
+    pub instances: usize,
+    /// Audit records of reads and denials that may wait to be written (SPEC Decision 9).
+    pub audit_queue: usize,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self {
+            sessions_per_applet: 5,
+            sessions_per_tenant: 10,
+            sessions: 40,
+            queue_wait_ms: 500,
+            queue_length: 50,
+            session_lifetime_s: 600,
+            session_idle_s: 120,
+            prepared_statements: 100,
+            instances_per_applet: 8,
+            instances: 64,
+            audit_queue: 10_000,
+        }
+    }
+}
