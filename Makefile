@@ -1,0 +1,40 @@
+# Two commands: `make demo` runs the main job, `make test` proves it. Both set up what they need first,
+# say what they do, and are safe to run again.
+
+CARGO ?= cargo
+PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
+
+.PHONY: demo test test-long check build guests setup regen bench bench-http
+
+demo: build guests
+	$(PROFILE_DIR)/applet demo
+
+test: build guests
+	host/with-postgres.sh $(CARGO) test-all
+
+test-long: build guests
+	APPLET_LONG=1 host/with-postgres.sh $(CARGO) test-all
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	host/deny.sh
+
+build: setup
+	$(CARGO) build --workspace --quiet
+
+guests: setup
+	tests/guests/build.sh
+
+setup:
+	@host/setup.sh
+
+regen: build
+	UPDATE_GOLDEN=1 host/with-postgres.sh $(CARGO) test-all
+
+bench: setup guests
+	host/with-postgres.sh $(CARGO) bench -p applet-tests
+
+bench-http: setup guests
+	$(CARGO) build --release -p applet-host
+	tests/bench/http.sh
