@@ -73,6 +73,18 @@ uuid_id! {
     /// One call of a hook, followed through logs and audit.
     RequestId
 }
+uuid_id! {
+    /// The exact steps that an installation would take.
+    PlanId
+}
+uuid_id! {
+    /// An admin's decision on a plan.
+    ApprovalId
+}
+uuid_id! {
+    /// Multi-step work that survives a crash.
+    OperationId
+}
 
 /// A text that is not the identifier it was taken for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -193,6 +205,11 @@ impl ComponentDigest {
     /// The digest of these bytes.
     pub fn of(component: &[u8]) -> Self {
         Self(Sha256::digest(component).into())
+    }
+
+    /// Wraps a digest that was computed elsewhere.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The 32 raw bytes.

@@ -21,8 +21,8 @@ pub use audit::{AuditRecord, AuditedOperation};
 pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};
 pub use grants::{Columns, Grants, GrantsBuilder, GrantsDigest, Operation, TableGrant};
 pub use ids::{
-    AppletId, ComponentDigest, HookName, InstallationId, InvalidId, RequestId, TenantId, UserId, Version,
-    WorkspaceId,
+    AppletId, ApprovalId, ComponentDigest, HookName, InstallationId, InvalidId, OperationId, PlanId, RequestId,
+    TenantId, UserId, Version, WorkspaceId,
 };
 pub use invocation::{Actor, Budget, Invocation};
 pub use limits::{ExecutionLimits, HostLimits, Limits, StatementLimits};

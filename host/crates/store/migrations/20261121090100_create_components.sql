@@ -1,0 +1,6 @@
+-- WebAssembly components by the SHA-256 of their bytes. Never changed, only added.
+CREATE TABLE applet_host.components (
+    digest     text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+    bytes      bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,16 @@
+//! Numbers of the advisory locks that the store takes.
+
+use applet_types::OperationId;
+
+/// Migrating the host's own tables.
+pub(crate) const MIGRATE: (i32, i32) = (0x4148, 2);
+
+/// First half of the numbers of locks that say "a process works on this operation".
+pub(crate) const OPERATION: i32 = 0x414A;
+
+/// The second half: the last 32 bits of the operation's id, which are random. Two operations that share
+/// them are worked on one after the other, nothing worse.
+pub(crate) fn operation(id: OperationId) -> i32 {
+    let [.., a, b, c, d] = id.as_uuid().into_bytes();
+    i32::from_be_bytes([a, b, c, d])
+}
