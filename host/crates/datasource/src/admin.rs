@@ -1,0 +1,100 @@
+//! A session of an administrator: the only thing through which this crate talks to a database.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+
+use applet_types::Login;
+
+use crate::error::Answer;
+use crate::{Error, hba};
+
+/// One session. Not a pool: preparing and reading catalogues are rare, and a session that is closed by
+/// hand leaves nothing behind.
+#[derive(Debug)]
+pub struct Admin {
+    connection: PgConnection,
+    options: PgConnectOptions,
+}
+
+impl Admin {
+    /// Opens a session with the URL's own role.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] or [`Error::Connect`].
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        Self::open(options(url)?).await.map_err(Error::Connect)
+    }
+
+    /// Opens a session on the same database as another role.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LoginRefused`] with the rule of pg_hba.conf that decided, when the server refuses.
+    pub async fn connect_as(&mut self, login: &Login) -> Result<Self, Error> {
+        let options = self.options.clone().username(&login.role).password(login.password.reveal());
+        match Self::open(options).await {
+            Ok(admin) => Ok(admin),
+            Err(answer) if answer.is_refused_login() => {
+                let rule = hba::explain(self, &login.role).await?;
+                Err(Error::LoginRefused { role: login.role.clone(), answer, rule })
+            }
+            Err(answer) => Err(Error::Connect(answer)),
+        }
+    }
+
+    async fn open(options: PgConnectOptions) -> Result<Self, Answer> {
+        let connection = PgConnection::connect_with(&options).await.map_err(|error| Answer::of(&error))?;
+        Ok(Self { connection, options })
+    }
+
+    /// Whether the session goes over a Unix socket.
+    pub(crate) fn is_local(&self) -> bool {
+        self.options.get_socket().is_some() || self.options.get_host().starts_with('/')
+    }
+
+    /// The name of the role that logged in.
+    pub fn role(&self) -> &str {
+        self.options.get_username()
+    }
+
+    pub(crate) const fn session(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// Runs statements that we wrote ourselves, without parameters.
+    pub(crate) async fn run(&mut self, sql: impl Into<String>, doing: &str) -> Result<(), Error> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.into()));
+        self.connection.execute(sql).await.map(drop).map_err(Error::statement(doing))
+    }
+
+    /// Runs statements in one transaction that waits for no lock longer than half a second.
+    pub(crate) async fn transact(&mut self, statements: &[String], doing: &str) -> Result<(), Error> {
+        self.run("BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = 0", doing).await?;
+        let mut outcome = Ok(());
+        for statement in statements {
+            outcome = self.run(statement.clone(), doing).await;
+            if outcome.is_err() {
+                break;
+            }
+        }
+        let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = self.run(end, doing).await;
+        outcome.and(ended)
+    }
+
+    /// Ends the session and waits until the server knows.
+    ///
+    /// # Errors
+    ///
+    /// When the session was broken already; it is gone in any case.
+    pub async fn close(self) -> Result<(), Error> {
+        self.connection.close().await.map_err(Error::statement("cannot close the session"))
+    }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, Error> {
+    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| Error::Url(error.to_string()))?;
+    // Passwords and secrets go through here: no statement text may reach a log.
+    Ok(options.application_name("applet-host").disable_statement_logging())
+}

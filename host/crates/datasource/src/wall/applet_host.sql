@@ -1,0 +1,72 @@
+-- What the host keeps in a database that it guards: its secret, which tables it adopted, which roles it
+-- made, and the audit trail. Applied as a whole by the first preparation; idempotent.
+-- The role applet_guest exists already. Nobody but the owner of the schema gets a right on a table here.
+
+CREATE SCHEMA IF NOT EXISTS applet_host;
+REVOKE ALL ON SCHEMA applet_host FROM PUBLIC;
+GRANT USAGE ON SCHEMA applet_host TO applet_guest;
+
+-- The key from which the passwords of the login roles are derived, so that several processes agree.
+CREATE TABLE IF NOT EXISTS applet_host.secret (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    key      bytea NOT NULL CHECK (octet_length(key) = 32)
+);
+
+-- Tables that got the second wall from us, and whether row security was on before: then the policies of
+-- other roles are their owner's business, and we must not widen them.
+CREATE TABLE IF NOT EXISTS applet_host.adopted (
+    relation         oid PRIMARY KEY,
+    had_row_security boolean NOT NULL,
+    at               timestamptz NOT NULL DEFAULT now()
+);
+
+-- Login roles made for this database. The full digest stands here because the name has only a part of it.
+CREATE TABLE IF NOT EXISTS applet_host.login (
+    role     name PRIMARY KEY,
+    applet   text NOT NULL,
+    grants   text NOT NULL,
+    verifier text NOT NULL,
+    purpose  text NOT NULL CHECK (purpose IN ('installation', 'command'))
+);
+
+CREATE TABLE IF NOT EXISTS applet_host.audit (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+    request      uuid NOT NULL,
+    tenant       uuid NOT NULL,
+    workspace    uuid NOT NULL,
+    applet       text NOT NULL,
+    installation uuid NOT NULL,
+    user_id      uuid,
+    role         text NOT NULL,
+    operation    text NOT NULL,
+    tables       text[] NOT NULL,
+    sql          text NOT NULL,
+    rows         bigint NOT NULL,
+    duration_us  bigint NOT NULL,
+    error        text
+);
+CREATE INDEX IF NOT EXISTS audit_tenant_at ON applet_host.audit (tenant, at);
+
+REVOKE ALL ON ALL TABLES IN SCHEMA applet_host FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA applet_host FROM PUBLIC;
+
+-- The record of a write, inside the write's own transaction. Tenant and role come from the session: an
+-- applet can neither write into another tenant's trail nor under another role's name. The body is bound
+-- to its tables when it is created (BEGIN ATOMIC), so no search_path can redirect it.
+CREATE OR REPLACE FUNCTION applet_host.audit_write(
+    request uuid, workspace uuid, applet text, installation uuid, user_id uuid, operation text,
+    tables text[], sql text, rows bigint, duration_us bigint, error text
+) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+BEGIN ATOMIC
+    INSERT INTO applet_host.audit
+        (request, tenant, workspace, applet, installation, user_id, role, operation, tables, sql, rows,
+         duration_us, error)
+    VALUES
+        (audit_write.request, nullif(current_setting('applet.tenant', true), '')::uuid,
+         audit_write.workspace, audit_write.applet, audit_write.installation, audit_write.user_id,
+         session_user, audit_write.operation, audit_write.tables, left(audit_write.sql, 2048),
+         audit_write.rows, audit_write.duration_us, audit_write.error);
+END;
+REVOKE ALL ON FUNCTION applet_host.audit_write FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION applet_host.audit_write TO applet_guest;

@@ -1,0 +1,161 @@
+//! The second wall (SPEC S4.51, Decision 1): what the database itself lets an applet do, whatever the gate
+//! may have missed. A login role per applet and grant set with exactly the granted columns, row security on
+//! every table with a tenant, and nothing of PUBLIC's conveniences.
+//!
+//! *Invariant:* an applet's role is never a superuser, owner or BYPASSRLS (but see [`Preparation::bypass`]),
+//! is a member of `applet_guest` only, and never holds more than the grants it is named after. Rights are
+//! given last: no moment exists in which the role can log in and the policies are missing.
+//!
+//! What PUBLIC loses, other roles of the database get back by name (`harden.sql`). CONNECT stays with
+//! PUBLIC: taking it away would lock out roles that hold nothing here yet, and an applet's role can be
+//! used by the host alone.
+//!
+//! Start reading at [`prepare`].
+
+mod harden;
+mod home;
+mod names;
+pub(crate) mod policies;
+mod retire;
+mod rights;
+mod role;
+
+pub use names::Keys;
+
+use applet_catalog::Catalog;
+use applet_types::{AppletId, Grants, Login, SqlName};
+
+use crate::locks::{self, Lock};
+use crate::{Admin, Error};
+
+/// The role without privileges that the policies name; every applet role inherits it.
+pub const GUEST: &str = "applet_guest";
+
+/// The setting that carries the tenant. Nothing reads it but policies and the audit function.
+pub const SETTING: &str = "applet.tenant";
+
+/// For what a role is made, and so when it may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// An approved installation: the role stays until the lifecycle retires it.
+    Installation,
+    /// A command (`applet sql`): the role goes when a later command for the same applet finds that no
+    /// process uses it. A process uses it as long as the [`Admin`] that prepared it is open.
+    Command,
+}
+
+/// What to prepare a database for.
+#[derive(Debug, Clone, Copy)]
+pub struct Preparation<'a> {
+    /// The applet.
+    pub applet: &'a AppletId,
+    /// What it may do.
+    pub grants: &'a Grants,
+    /// The database as it is now.
+    pub catalog: &'a Catalog,
+    /// The schemas whose tables are guarded; the same as were read into the catalogue.
+    pub schemas: &'a [String],
+    /// Makes a second role that row security does not bind, to test the gate alone (`--wall gate`).
+    pub bypass: bool,
+    /// For what.
+    pub purpose: Purpose,
+}
+
+/// A prepared database.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// How the applet logs in.
+    pub login: Login,
+    /// From which every login of this database is derived.
+    pub keys: Keys,
+    /// Granted tables that do not exist or that applets cannot see; nothing was granted on them.
+    pub missing: Vec<SqlName>,
+}
+
+/// Prepares the database: the host's schema, the guards on every tenant's table, and the role of this
+/// grant set with exactly its rights. Doing it again changes nothing; rights beyond the grants are taken
+/// away. Safe while other processes prepare the same database or others of the same server.
+///
+/// # Errors
+///
+/// [`Error::MissingRight`] for anybody but a superuser, [`Error::RoleTaken`] when the name of the role
+/// stands for other grants, [`Error::Contended`] when locks were not free in time.
+pub async fn prepare(admin: &mut Admin, preparation: &Preparation<'_>) -> Result<Prepared, Error> {
+    if let Some(right) = missing_right(admin).await? {
+        return Err(Error::MissingRight { role: admin.role().to_owned(), right });
+    }
+    locks::acquire(admin, Lock::Prepare).await?;
+    let outcome = prepare_locked(admin, preparation).await;
+    let released = locks::release(admin, Lock::Prepare).await;
+    let prepared = outcome?;
+    released.map(|()| prepared)
+}
+
+async fn prepare_locked(admin: &mut Admin, preparation: &Preparation<'_>) -> Result<Prepared, Error> {
+    role::ensure_guest(admin).await?;
+    let keys = home::ensure(admin).await?;
+    let keys = if preparation.bypass { keys.bypassing() } else { keys };
+    harden::apply(admin).await?;
+    let owned: Vec<String> =
+        preparation.grants.own_tables().map(|(_, table)| table.name().as_str().to_owned()).collect();
+    policies::guard(admin, preparation.schemas, &owned).await?;
+    let login = keys.login_of(preparation.applet, preparation.grants.digest());
+    let missing = role::ensure(admin, preparation, &login).await?;
+    if preparation.purpose == Purpose::Command {
+        retire::idle_commands(admin, preparation.applet, &login.role).await?;
+    }
+    Ok(Prepared { login, keys, missing })
+}
+
+/// Prepares a database for no applet in particular: the host's schema, its secret, and the guards on
+/// every tenant's table. What `serve` does at start.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub async fn prepare_database(admin: &mut Admin, schemas: &[String]) -> Result<Keys, Error> {
+    if let Some(right) = missing_right(admin).await? {
+        return Err(Error::MissingRight { role: admin.role().to_owned(), right });
+    }
+    locks::acquire(admin, Lock::Prepare).await?;
+    let outcome = async {
+        role::ensure_guest(admin).await?;
+        let keys = home::ensure(admin).await?;
+        harden::apply(admin).await?;
+        policies::guard(admin, schemas, &[]).await?;
+        Ok(keys)
+    }
+    .await;
+    let released = locks::release(admin, Lock::Prepare).await;
+    let keys = outcome?;
+    released.map(|()| keys)
+}
+
+/// Drops the role of a grant set that no installation uses any more. A role that does not exist is fine.
+///
+/// # Errors
+///
+/// When the server refuses.
+pub async fn retire(admin: &mut Admin, role: &str) -> Result<(), Error> {
+    retire::drop_role(admin, role).await
+}
+
+/// What the session's role lacks to prepare a database, in words; `None` when it is a superuser.
+///
+/// # Errors
+///
+/// When the session is broken.
+pub async fn missing_right(admin: &mut Admin) -> Result<Option<String>, Error> {
+    let sql = "SELECT r.rolsuper, r.rolcreaterole, r.rolbypassrls FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
+    let (superuser, creates_roles, bypasses): (bool, bool, bool) = sqlx::query_as(sql)
+        .fetch_one(admin.session())
+        .await
+        .map_err(Error::statement("cannot read the role's rights"))?;
+    if superuser {
+        return Ok(None);
+    }
+    let lacks = [(creates_roles, "CREATEROLE"), (bypasses, "BYPASSRLS")];
+    let lacks: Vec<_> = lacks.into_iter().filter(|(has, _)| !has).map(|(_, name)| name).collect();
+    let details = if lacks.is_empty() { String::new() } else { format!(" (among others {})", lacks.join(" and ")) };
+    Ok(Some(format!("SUPERUSER{details}, which revoking built-in functions from PUBLIC needs")))
+}

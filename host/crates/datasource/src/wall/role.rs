@@ -1,0 +1,319 @@
+//! Making a login role exactly what its grants say: attributes, settings, membership, rights.
+//!
+//! *Invariant:* whatever was given to the role by anybody before is gone afterwards, in one transaction,
+//! so that a running session of the role never sees a moment with more or less than its grants.
+
+use std::collections::BTreeSet;
+
+use applet_types::{Login, SqlName};
+use sha2::{Digest as _, Sha256};
+
+use super::rights::{Desired, Right, Sequence, desired, grant_statements};
+use super::{GUEST, Preparation, Purpose};
+use crate::ddl::retrying;
+use crate::locks::ROLE_IN_USE;
+use crate::sql::{ident, literal};
+use crate::{Admin, Error};
+
+const ATTRIBUTES: &str = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION INHERIT";
+
+/// Sessions of a role at most: the host's pool of 40 and some room (limits, section 3).
+const CONNECTION_LIMIT: i32 = 45;
+
+/// What every session of an applet starts with. Limits in section 3 of the limits; the rest fixes how
+/// values are read and printed, so that no default of server or database can change it.
+const SETTINGS: &[(&str, &str)] = &[
+    ("search_path", "pg_catalog, public, pg_temp"),
+    ("statement_timeout", "5s"),
+    ("lock_timeout", "1s"),
+    ("idle_in_transaction_session_timeout", "2s"),
+    ("work_mem", "8MB"),
+    ("temp_file_limit", "64MB"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
+    ("standard_conforming_strings", "on"),
+    ("row_security", "on"),
+    ("timezone", "UTC"),
+    ("datestyle", "ISO, MDY"),
+    ("intervalstyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+    ("client_min_messages", "warning"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_deferrable", "off"),
+];
+
+const DOING: &str = "cannot prepare the applet's role";
+
+#[derive(sqlx::FromRow)]
+struct State {
+    id: i64,
+    login: bool,
+    plain: bool,
+    bypass: bool,
+    connection_limit: i32,
+    verifier: Option<String>,
+    groups: Vec<String>,
+    administers: bool,
+    settings: Vec<String>,
+    settings_elsewhere: Vec<String>,
+}
+
+const STATE: &str = "
+SELECT r.oid::int8 AS id, r.rolcanlogin AS login,
+       NOT r.rolsuper AND NOT r.rolcreatedb AND NOT r.rolcreaterole AND NOT r.rolreplication
+           AND r.rolinherit
+           AND coalesce(r.rolvaliduntil = 'infinity', true) AS plain,
+       r.rolbypassrls AS bypass, r.rolconnlimit AS connection_limit,
+       encode(sha256(convert_to(r.rolpassword, 'UTF8')), 'hex') AS verifier,
+       ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
+             WHERE m.member = r.oid ORDER BY 1) AS groups,
+       EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid AND m.admin_option) AS administers,
+       coalesce((SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s
+                 WHERE s.setrole = r.oid AND s.setdatabase = 0), '{}') AS settings,
+       ARRAY(SELECT d.datname::text FROM pg_catalog.pg_db_role_setting s
+                 JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+             WHERE s.setrole = r.oid) AS settings_elsewhere
+FROM pg_catalog.pg_authid r WHERE r.rolname = $1";
+
+/// Everything the role holds in this database and on shared objects. What is neither a relation, a column,
+/// a schema nor a database comes as its catalogue and number: we never grant such, so it never fits.
+const RIGHTS: &str = "
+WITH me AS (SELECT $1::int8::oid AS id)
+SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, n.nspname::text AS schema,
+       c.relname::text AS name, '' AS column_name, x.privilege_type AS privilege, x.is_grantable AS grantable
+FROM me, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) x
+WHERE x.grantee = me.id
+UNION
+SELECT 'TABLE', n.nspname, c.relname, a.attname, x.privilege_type, x.is_grantable
+FROM me, pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, aclexplode(a.attacl) x
+WHERE x.grantee = me.id AND NOT a.attisdropped
+UNION
+SELECT 'SCHEMA', '', n.nspname, '', x.privilege_type, x.is_grantable
+FROM me, pg_catalog.pg_namespace n, aclexplode(n.nspacl) x WHERE x.grantee = me.id
+UNION
+SELECT 'DATABASE', '', d.datname, '', x.privilege_type, x.is_grantable
+FROM me, pg_catalog.pg_database d, aclexplode(d.datacl) x WHERE x.grantee = me.id
+UNION
+SELECT 'OTHER', s.classid::regclass::text, s.objid::text, s.objsubid::text, s.deptype::text, true
+FROM me, pg_catalog.pg_shdepend s
+WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.refobjid = me.id
+  AND s.dbid IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
+  AND NOT (s.deptype = 'a' AND s.classid IN ('pg_catalog.pg_class'::regclass,
+           'pg_catalog.pg_namespace'::regclass, 'pg_catalog.pg_database'::regclass))";
+
+/// Sequences that defaults of columns draw from. Identity columns need no right.
+const SEQUENCES: &str = "
+SELECT DISTINCT n.nspname::text AS table_schema, c.relname::text AS table_name,
+       qn.nspname::text AS schema, q.relname::text AS name
+FROM pg_catalog.pg_attrdef d
+     JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     JOIN pg_catalog.pg_depend s ON s.classid = 'pg_catalog.pg_attrdef'::regclass AND s.objid = d.oid
+          AND s.refclassid = 'pg_catalog.pg_class'::regclass
+     JOIN pg_catalog.pg_class q ON q.oid = s.refobjid AND q.relkind = 'S'
+     JOIN pg_catalog.pg_namespace qn ON qn.oid = q.relnamespace";
+
+/// The group that policies name. Other databases of the server make it at the same time: whoever loses
+/// the race finds it there.
+pub(super) async fn ensure_guest(admin: &mut Admin) -> Result<(), Error> {
+    retrying(admin, "role `applet_guest`", async |admin: &mut Admin| {
+        let mut statements = Vec::new();
+        match state(admin, GUEST).await? {
+            None => statements.push(format!("CREATE ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES}")),
+            Some(guest) => {
+                if guest.login || guest.bypass || !guest.plain {
+                    statements.push(format!("ALTER ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES} VALID UNTIL 'infinity'"));
+                }
+                statements.extend(guest.groups.iter().map(|group| format!("REVOKE {} FROM {GUEST}", ident(group))));
+                statements.extend(stray_rights(admin, guest.id).await?);
+            }
+        }
+        if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
+    })
+    .await
+}
+
+/// Rights on relations that somebody gave to the group: every applet would have them.
+async fn stray_rights(admin: &mut Admin, guest: i64) -> Result<Vec<String>, Error> {
+    let stray = rights(admin, guest).await?;
+    let relations: BTreeSet<_> = stray
+        .iter()
+        .filter(|right| matches!(right.kind.as_str(), "TABLE" | "SEQUENCE"))
+        .map(|right| format!("REVOKE ALL ON {} {}.{} FROM {GUEST}", right.kind, ident(&right.schema), ident(&right.name)))
+        .collect();
+    Ok(relations.into_iter().collect())
+}
+
+/// Makes the role exactly what it has to be. Returns the granted tables that are not there.
+pub(super) async fn ensure(
+    admin: &mut Admin,
+    preparation: &Preparation<'_>,
+    login: &Login,
+) -> Result<Vec<SqlName>, Error> {
+    let failed = || Error::statement(DOING);
+    let sequences: Vec<Sequence> = sqlx::query_as(SEQUENCES).fetch_all(admin.session()).await.map_err(failed())?;
+    let database: String =
+        sqlx::query_scalar("SELECT current_database()::text").fetch_one(admin.session()).await.map_err(failed())?;
+    let wanted = desired(preparation.grants, preparation.catalog, &sequences, &database);
+    let settings = settings(admin).await?;
+    retrying(admin, "the applet's role", async |admin: &mut Admin| {
+        let statements = changes(admin, preparation, login, &wanted, &settings).await?;
+        if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
+    })
+    .await?;
+    if preparation.purpose == Purpose::Command {
+        hold(admin, &login.role).await?;
+    }
+    Ok(wanted.missing)
+}
+
+/// Says for the life of this session that the role is in use.
+async fn hold(admin: &mut Admin, role: &str) -> Result<(), Error> {
+    sqlx::query("SELECT pg_catalog.pg_try_advisory_lock_shared($1, oid::int4) FROM pg_catalog.pg_roles WHERE rolname = $2")
+        .bind(ROLE_IN_USE)
+        .bind(role)
+        .execute(admin.session())
+        .await
+        .map(drop)
+        .map_err(Error::statement(DOING))
+}
+
+async fn changes(
+    admin: &mut Admin,
+    preparation: &Preparation<'_>,
+    login: &Login,
+    wanted: &Desired,
+    settings: &[(String, String)],
+) -> Result<Vec<String>, Error> {
+    let name = ident(&login.role);
+    let known = known_verifier(admin, preparation, login).await?;
+    let state = state(admin, &login.role).await?;
+    let mut statements = Vec::new();
+    let bypass = if preparation.bypass { "BYPASSRLS" } else { "NOBYPASSRLS" };
+    let attributes = format!("LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT} VALID UNTIL 'infinity'");
+    let attributes_fit = |state: &State| {
+        state.login && state.plain && state.bypass == preparation.bypass && state.connection_limit == CONNECTION_LIMIT
+    };
+    match &state {
+        None => statements.push(format!("CREATE ROLE {name} LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT}")),
+        Some(state) if !attributes_fit(state) => statements.push(format!("ALTER ROLE {name} {attributes}")),
+        Some(_) => {}
+    }
+    let verifier_fits = known.is_some() && state.as_ref().and_then(|state| state.verifier.clone()) == known;
+    if !verifier_fits {
+        statements.extend(new_password(preparation, login));
+    }
+    let held = match &state {
+        Some(state) => rights(admin, state.id).await?,
+        None => BTreeSet::new(),
+    };
+    if held != wanted.rights {
+        if state.is_some() {
+            statements.push(format!("REASSIGN OWNED BY {name} TO CURRENT_USER"));
+            statements.push(format!("DROP OWNED BY {name}"));
+        }
+        statements.extend(grant_statements(&wanted.rights, &login.role));
+    }
+    statements.extend(membership(state.as_ref(), &name));
+    statements.extend(setting_changes(state.as_ref(), &name, settings));
+    Ok(statements)
+}
+
+/// The digest of the password that we set, if the role is one of ours.
+async fn known_verifier(
+    admin: &mut Admin,
+    preparation: &Preparation<'_>,
+    login: &Login,
+) -> Result<Option<String>, Error> {
+    let sql = "SELECT applet, grants, verifier, purpose FROM applet_host.login WHERE role = $1";
+    let row: Option<(String, String, String, String)> =
+        sqlx::query_as(sql).bind(&login.role).fetch_optional(admin.session()).await.map_err(Error::statement(DOING))?;
+    let Some((applet, grants, verifier, purpose)) = row else { return Ok(None) };
+    if applet != preparation.applet.as_str() || grants != preparation.grants.digest().to_string() {
+        return Err(Error::RoleTaken(login.role.clone()));
+    }
+    // A role that a command made becomes an installation's for good; writing the password anew records it.
+    let promoted = purpose == "command" && preparation.purpose == Purpose::Installation;
+    Ok((!promoted).then_some(verifier))
+}
+
+/// Sets the password as a SCRAM verifier, so that it stands in no server log, and remembers which one.
+fn new_password(preparation: &Preparation<'_>, login: &Login) -> [String; 2] {
+    let verifier = postgres_protocol::password::scram_sha_256(login.password.reveal().as_bytes());
+    let purpose = match preparation.purpose {
+        Purpose::Installation => "installation",
+        Purpose::Command => "command",
+    };
+    [
+        format!("ALTER ROLE {} PASSWORD {}", ident(&login.role), literal(&verifier)),
+        format!(
+            "INSERT INTO applet_host.login (role, applet, grants, verifier, purpose) VALUES ({}, {}, {}, {}, {}) \
+             ON CONFLICT (role) DO UPDATE SET verifier = EXCLUDED.verifier, \
+             purpose = CASE login.purpose WHEN 'installation' THEN login.purpose ELSE EXCLUDED.purpose END",
+            literal(&login.role),
+            literal(preparation.applet.as_str()),
+            literal(&preparation.grants.digest().to_string()),
+            literal(&hex::encode(Sha256::digest(&verifier))),
+            literal(purpose),
+        ),
+    ]
+}
+
+fn membership(state: Option<&State>, name: &str) -> Vec<String> {
+    let groups: &[String] = state.map_or(&[], |state| &state.groups);
+    let mut statements: Vec<_> = groups
+        .iter()
+        .filter(|group| *group != GUEST || state.is_some_and(|state| state.administers))
+        .map(|group| format!("REVOKE {} FROM {name}", ident(group)))
+        .collect();
+    if !statements.is_empty() || !groups.iter().any(|group| group == GUEST) {
+        statements.push(format!("GRANT {GUEST} TO {name}"));
+    }
+    statements
+}
+
+fn setting_changes(state: Option<&State>, name: &str, settings: &[(String, String)]) -> Vec<String> {
+    let mut statements = Vec::new();
+    let wanted: BTreeSet<_> = settings.iter().map(|(key, value)| format!("{key}={value}").to_lowercase()).collect();
+    let held: BTreeSet<_> =
+        state.map_or(&[][..], |state| &state.settings).iter().map(|setting| setting.to_lowercase()).collect();
+    if held != wanted {
+        statements.push(format!("ALTER ROLE {name} RESET ALL"));
+        statements.extend(settings.iter().map(|(key, value)| {
+            // Quoted, the list of schemas would be the name of one schema.
+            let value = if key == "search_path" { value.clone() } else { literal(value) };
+            format!("ALTER ROLE {name} SET {key} = {value}")
+        }));
+    }
+    for database in state.map_or(&[][..], |state| &state.settings_elsewhere) {
+        statements.push(format!("ALTER ROLE {name} IN DATABASE {} RESET ALL", ident(database)));
+    }
+    statements
+}
+
+async fn settings(admin: &mut Admin) -> Result<Vec<(String, String)>, Error> {
+    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
+        .fetch_one(admin.session())
+        .await
+        .map_err(Error::statement(DOING))?;
+    let mut settings: Vec<_> =
+        SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    if version >= 170_000 {
+        settings.push(("transaction_timeout".to_owned(), "15s".to_owned()));
+    }
+    Ok(settings)
+}
+
+async fn state(admin: &mut Admin, role: &str) -> Result<Option<State>, Error> {
+    let query = sqlx::query_as(STATE).bind(role);
+    query.fetch_optional(admin.session()).await.map_err(Error::statement(DOING))
+}
+
+async fn rights(admin: &mut Admin, role: i64) -> Result<BTreeSet<Right>, Error> {
+    let query = sqlx::query_as::<_, Right>(RIGHTS).bind(role);
+    let rights = query.fetch_all(admin.session()).await.map_err(Error::statement(DOING))?;
+    Ok(rights.into_iter().collect())
+}
