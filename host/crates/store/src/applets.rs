@@ -89,7 +89,9 @@ fn applet((digest, id, version, component, manifest, by, submitted_at): Row) -> 
         id: id.parse().map_err(|error| StoreError::damaged("read an applet's id", error))?,
         version: version.parse().map_err(|error| StoreError::damaged("read an applet's version", error))?,
         digest: digest.parse().map_err(|error| StoreError::damaged("read an applet's digest", error))?,
-        component: component.parse().map_err(|error| StoreError::damaged("read a component's digest", error))?,
+        component: component
+            .parse()
+            .map_err(|error| StoreError::damaged("read a component's digest", error))?,
         manifest,
         submitted_by: by.map(UserId::new),
         submitted_at,
@@ -201,11 +203,12 @@ impl Store {
     ///
     /// When the database refuses, or the bytes are not those of the digest.
     pub async fn component(&self, digest: ComponentDigest) -> Result<Option<Vec<u8>>, StoreError> {
-        let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT bytes FROM applet_host.components WHERE digest = $1")
-            .bind(digest.to_string())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(StoreError::database("read a component"))?;
+        let row: Option<(Vec<u8>,)> =
+            sqlx::query_as("SELECT bytes FROM applet_host.components WHERE digest = $1")
+                .bind(digest.to_string())
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(StoreError::database("read a component"))?;
         match row {
             Some((bytes,)) if ComponentDigest::of(&bytes) != digest => {
                 Err(StoreError::damaged("check a component", "its bytes do not match its digest"))

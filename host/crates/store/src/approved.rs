@@ -127,8 +127,10 @@ pub(crate) async fn mint(
     .fetch_one(connection)
     .await
     .map_err(StoreError::database("read an approved plan"))?;
-    let applet: AppletId =
-        row.applet_id.parse().map_err(|error| StoreError::damaged("read an approved plan's applet", error))?;
+    let applet: AppletId = row
+        .applet_id
+        .parse()
+        .map_err(|error| StoreError::damaged("read an approved plan's applet", error))?;
     Ok(ApprovedPlan {
         operation,
         approval: ApprovalId::new(row.approval_id),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use applet_types::{
-    Actor, AppletId, Budget, ComponentDigest, Grants, InstallationId, Invocation, Limits, RequestId, TenantId,
-    Version, WorkspaceId,
+    Actor, AppletId, Budget, ComponentDigest, Grants, InstallationId, Invocation, Limits, RequestId,
+    TenantId, Version, WorkspaceId,
 };
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -99,7 +99,9 @@ fn status(row: StatusRow) -> Result<InstallationStatus, StoreError> {
         id: InstallationId::new(id),
         tenant: TenantId::new(tenant),
         workspace: WorkspaceId::new(workspace),
-        applet: applet.parse().map_err(|error| StoreError::damaged("read an installation's applet", error))?,
+        applet: applet
+            .parse()
+            .map_err(|error| StoreError::damaged("read an installation's applet", error))?,
         state: serde_json::from_value(state.0)
             .map_err(|error| StoreError::damaged("read an installation's state", error))?,
         digest: digest
@@ -260,8 +262,15 @@ impl Store {
     }
 }
 
-type ActiveRow =
-    (Uuid, i64, sqlx::types::Json<serde_json::Value>, sqlx::types::Json<serde_json::Value>, String, String, String);
+type ActiveRow = (
+    Uuid,
+    i64,
+    sqlx::types::Json<serde_json::Value>,
+    sqlx::types::Json<serde_json::Value>,
+    String,
+    String,
+    String,
+);
 
 fn active(
     row: ActiveRow,
@@ -277,7 +286,9 @@ fn active(
         applet: applet.clone(),
         version: version.parse().map_err(|error| StoreError::damaged("read an applet's version", error))?,
         digest: digest.parse().map_err(|error| StoreError::damaged("read an applet's digest", error))?,
-        component: component.parse().map_err(|error| StoreError::damaged("read a component's digest", error))?,
+        component: component
+            .parse()
+            .map_err(|error| StoreError::damaged("read a component's digest", error))?,
         grants: Arc::new(Granted::read(grants.0, applet)?),
         limits: Arc::new(
             serde_json::from_value(limits.0).map_err(|error| StoreError::damaged("read limits", error))?,

@@ -56,7 +56,8 @@ impl Store {
     ///
     /// When the URL is not one of PostgreSQL's, or nobody answers there.
     pub async fn connect(database_url: &str) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = database_url.parse().map_err(StoreError::database("read the database URL"))?;
+        let options: PgConnectOptions =
+            database_url.parse().map_err(StoreError::database("read the database URL"))?;
         let options = options
             .application_name("applet-store")
             .options([

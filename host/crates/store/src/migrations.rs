@@ -37,7 +37,8 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         // A session of its own: the lock goes away with it, whatever happens in between.
         let options = self.pool.connect_options();
-        let mut connection = PgConnection::connect_with(&options).await.map_err(StoreError::database("connect"))?;
+        let mut connection =
+            PgConnection::connect_with(&options).await.map_err(StoreError::database("connect"))?;
         lock(&mut connection).await?;
         let done = migrator().run_direct(None, &mut connection, false).await.map_err(refused);
         connection.close().await.map_err(StoreError::database("close"))?;
@@ -71,7 +72,9 @@ fn refused(error: MigrateError) -> StoreError {
         MigrateError::VersionMissing(version) => {
             StoreError::Schema(format!("migration {version} is not known here; a newer host made it"))
         }
-        MigrateError::Dirty(version) => StoreError::Schema(format!("migration {version} was applied in part")),
+        MigrateError::Dirty(version) => {
+            StoreError::Schema(format!("migration {version} was applied in part"))
+        }
         other => StoreError::damaged("migrate", other),
     }
 }

@@ -5,7 +5,9 @@
 //! Neither is trusted for safety: every write carries the operation's *token*, which a takeover raises, so
 //! that a process that wakes up later is refused ([`StoreError::Fenced`]).
 
-use applet_types::{AppletId, ApprovalId, Failure, InstallationId, OperationId, PhysicalTable, TenantId, WorkspaceId};
+use applet_types::{
+    AppletId, ApprovalId, Failure, InstallationId, OperationId, PhysicalTable, TenantId, WorkspaceId,
+};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::types::Json;
@@ -302,7 +304,8 @@ impl OperationLease {
     ///
     /// [`StoreError::Fenced`] when somebody has taken over.
     pub async fn announce(&mut self, step: u32, name: &str) -> Result<bool, StoreError> {
-        let mut transaction = self.connection.begin().await.map_err(StoreError::database("announce a step"))?;
+        let mut transaction =
+            self.connection.begin().await.map_err(StoreError::database("announce a step"))?;
         fence(&mut transaction, self.operation, self.token).await?;
         let (done,): (bool,) = sqlx::query_as(
             "INSERT INTO applet_host.operation_steps AS s (operation_id, ordinal, name) VALUES ($1, $2, $3)
@@ -377,7 +380,8 @@ impl OperationLease {
     ///
     /// [`StoreError::Fenced`] when somebody has taken over.
     pub async fn fail(mut self, step: u32, failure: &Failure, resumable: bool) -> Result<(), StoreError> {
-        let mut transaction = self.connection.begin().await.map_err(StoreError::database("record a failure"))?;
+        let mut transaction =
+            self.connection.begin().await.map_err(StoreError::database("record a failure"))?;
         fence(&mut transaction, self.operation, self.token).await?;
         set_state(&mut transaction, self.installation, State::Failed { step, resumable }).await?;
         if resumable {
@@ -463,14 +467,16 @@ async fn end(
     state: &str,
     failure: Option<&Failure>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE applet_host.operations SET state = $2, failure = $3, finished_at = now() WHERE id = $1")
-        .bind(operation.as_uuid())
-        .bind(state)
-        .bind(failure.map(Json))
-        .execute(connection)
-        .await
-        .map_err(StoreError::database("end an operation"))
-        .map(|_| ())
+    sqlx::query(
+        "UPDATE applet_host.operations SET state = $2, failure = $3, finished_at = now() WHERE id = $1",
+    )
+    .bind(operation.as_uuid())
+    .bind(state)
+    .bind(failure.map(Json))
+    .execute(connection)
+    .await
+    .map_err(StoreError::database("end an operation"))
+    .map(|_| ())
 }
 
 /// Looks at the latest approval to say why it was not the one.

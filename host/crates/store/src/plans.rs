@@ -98,7 +98,10 @@ impl TryFrom<Row> for PlanRecord {
         Ok(Self {
             id: PlanId::new(row.id),
             installation: InstallationId::new(row.installation_id),
-            applet: row.applet_id.parse().map_err(|error| StoreError::damaged("read a plan's applet", error))?,
+            applet: row
+                .applet_id
+                .parse()
+                .map_err(|error| StoreError::damaged("read a plan's applet", error))?,
             applet_digest: row
                 .applet_digest
                 .parse()
@@ -119,7 +122,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Busy`] when the installation is not in the state that `changes` start from.
-    pub async fn save_plan(&self, new: &NewPlan<'_>, changes: &[StateChange]) -> Result<PlanRecord, StoreError> {
+    pub async fn save_plan(
+        &self,
+        new: &NewPlan<'_>,
+        changes: &[StateChange],
+    ) -> Result<PlanRecord, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(StoreError::database("keep a plan"))?;
         lock_installation(&mut transaction, new.tenant, new.installation).await?;
         if let Some(same) = open_plan(&mut transaction, new.tenant, new.installation).await?

@@ -46,14 +46,20 @@ impl Store {
     /// # Errors
     ///
     /// When the database refuses.
-    pub async fn workspace(&self, tenant: TenantId, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
-        sqlx::query_as("SELECT id, tenant_id, name FROM applet_host.workspaces WHERE tenant_id = $1 AND id = $2")
-            .bind(tenant.as_uuid())
-            .bind(id.as_uuid())
-            .fetch_optional(&self.pool)
-            .await
-            .map(|row| row.map(workspace))
-            .map_err(StoreError::database("read a workspace"))
+    pub async fn workspace(
+        &self,
+        tenant: TenantId,
+        id: WorkspaceId,
+    ) -> Result<Option<Workspace>, StoreError> {
+        sqlx::query_as(
+            "SELECT id, tenant_id, name FROM applet_host.workspaces WHERE tenant_id = $1 AND id = $2",
+        )
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .fetch_optional(&self.pool)
+        .await
+        .map(|row| row.map(workspace))
+        .map_err(StoreError::database("read a workspace"))
     }
 
     /// The tenant's workspaces, oldest first.
