@@ -1,0 +1,264 @@
+//! A manifest that can be worked with. Only [`load`](crate::load) makes one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use applet_types::{AppletId, Grants, HookName, Limits, SqlName, Version};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::document::Manifest;
+use crate::table::OwnTable;
+use crate::validate::Requests;
+
+/// A manifest without violations.
+#[derive(Debug, Clone)]
+pub struct ValidatedManifest {
+    pub(crate) header: Header,
+    pub(crate) create_tables: bool,
+    pub(crate) tables: Vec<OwnTable>,
+    pub(crate) requests: Requests,
+    pub(crate) hooks: Hooks,
+    pub(crate) settings: Settings,
+    pub(crate) canonical: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    pub(crate) id: AppletId,
+    pub(crate) version: Version,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) host_api: semver::VersionReq,
+    pub(crate) component: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) instances: Instances,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) limits: Limits,
+}
+
+impl ValidatedManifest {
+    /// The applet's id.
+    pub const fn id(&self) -> &AppletId {
+        &self.header.id
+    }
+
+    /// The applet's version.
+    pub const fn version(&self) -> &Version {
+        &self.header.version
+    }
+
+    /// What people call the applet.
+    pub fn name(&self) -> &str {
+        &self.header.name
+    }
+
+    /// What it does, in its own words.
+    pub fn description(&self) -> Option<&str> {
+        self.header.description.as_deref()
+    }
+
+    /// The component's path inside the package, if the manifest names one: relative, never climbing out.
+    pub fn component(&self) -> Option<&str> {
+        self.header.component.as_deref()
+    }
+
+    /// Whether it runs on a host with this version of the API.
+    pub fn runs_on(&self, host_api: &Version) -> bool {
+        self.header.host_api.matches(host_api)
+    }
+
+    /// Its own tables, in the order of the manifest.
+    pub fn tables(&self) -> &[OwnTable] {
+        &self.tables
+    }
+
+    /// Whether it asks to create tables of its own.
+    pub const fn creates_tables(&self) -> bool {
+        self.create_tables
+    }
+
+    /// The hooks its component exports.
+    pub const fn hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+
+    /// How instances are used.
+    pub const fn instances(&self) -> Instances {
+        self.settings.instances
+    }
+
+    /// How reads may be cached, if at all.
+    pub const fn cache(&self) -> Option<Cache> {
+        self.settings.cache
+    }
+
+    /// `host` with every limit that the manifest lowers lowered. Never above `host`.
+    #[must_use]
+    pub fn limits(&self, host: &Limits) -> Limits {
+        let (own, mut limits) = (&self.settings.limits, host.clone());
+        let (statement, execution) = (&mut limits.statement, &mut limits.execution);
+        statement.rows = statement.rows.min(own.statement.rows);
+        statement.joins = statement.joins.min(own.statement.joins);
+        statement.subqueries = statement.subqueries.min(own.statement.subqueries);
+        execution.statements = execution.statements.min(own.execution.statements);
+        execution.memory_bytes = execution.memory_bytes.min(own.execution.memory_bytes);
+        execution.rows_changed = execution.rows_changed.min(own.execution.rows_changed);
+        execution.statement_timeout_ms =
+            execution.statement_timeout_ms.min(own.execution.statement_timeout_ms);
+        execution.wall_ms = execution.wall_ms.min(own.execution.wall_ms);
+        execution.cpu_ms = execution.cpu_ms.min(own.execution.cpu_ms);
+        limits
+    }
+
+    /// Everything it asks for.
+    pub fn requested(&self) -> Grants {
+        self.seal(self.requests.clone())
+    }
+
+    /// Seals grants that were taken from what is requested.
+    pub(crate) fn seal(&self, requests: Requests) -> Grants {
+        let mut builder = Grants::builder();
+        for (name, grant) in requests {
+            let own = self.tables.iter().find(|own| *own.physical.name() == name);
+            match own {
+                // An own table for which nothing is granted is no own table of this installation.
+                Some(_) if grant.is_empty() => {}
+                Some(own) => *builder.own_table(own.name.clone(), own.physical.clone()) = grant,
+                None => *builder.table(name) = grant,
+            }
+        }
+        builder.build()
+    }
+
+    /// The own table with this declared or physical name.
+    pub fn own_table(&self, name: &SqlName) -> Option<&OwnTable> {
+        self.tables.iter().find(|own| own.name == *name || own.physical.name() == name)
+    }
+
+    /// The manifest in one spelling: JSON in the manifest's own grammar, with fixed order of keys and
+    /// without layout. Loading it gives an equal manifest.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// SHA-256 over the canonical text, in hexadecimal.
+    pub fn digest(&self) -> String {
+        hex::encode(Sha256::digest(&self.canonical))
+    }
+
+    pub(crate) fn canonical_text(manifest: &Manifest) -> String {
+        // Plain structs of strings and booleans: serialising cannot fail.
+        serde_json::to_string(manifest).unwrap_or_default()
+    }
+}
+
+/// What a component exports for the host to call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Hooks {
+    pub(crate) lifecycle: BTreeSet<LifecycleHook>,
+    pub(crate) named: BTreeMap<HookName, NamedHook>,
+}
+
+impl Hooks {
+    /// Lifecycle hooks.
+    pub fn lifecycle(&self) -> impl Iterator<Item = LifecycleHook> {
+        self.lifecycle.iter().copied()
+    }
+
+    /// Whether this lifecycle hook is exported.
+    pub fn has(&self, hook: LifecycleHook) -> bool {
+        self.lifecycle.contains(&hook)
+    }
+
+    /// Named hooks, by name.
+    pub fn named(&self) -> impl Iterator<Item = &NamedHook> {
+        self.named.values()
+    }
+
+    /// The named hook of this name.
+    pub fn get(&self, name: &HookName) -> Option<&NamedHook> {
+        self.named.get(name)
+    }
+}
+
+/// A named hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamedHook {
+    pub(crate) name: HookName,
+    pub(crate) description: Option<String>,
+}
+
+impl NamedHook {
+    /// Its name.
+    pub const fn name(&self) -> &HookName {
+        &self.name
+    }
+
+    /// What it does, in the applet's words.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+}
+
+/// A hook that the host calls when an installation changes; an interface of the same name in WIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LifecycleHook {
+    /// After its tables were made and before it becomes active.
+    OnInstall,
+    /// After an upgrade.
+    OnUpgrade,
+    /// Before it is taken away.
+    OnUninstall,
+    /// After it was enabled.
+    OnEnable,
+    /// Before it is disabled.
+    OnDisable,
+}
+
+impl LifecycleHook {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::OnInstall, Self::OnUpgrade, Self::OnUninstall, Self::OnEnable, Self::OnDisable];
+
+    /// The name of the WIT interface.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OnInstall => "on-install",
+            Self::OnUpgrade => "on-upgrade",
+            Self::OnUninstall => "on-uninstall",
+            Self::OnEnable => "on-enable",
+            Self::OnDisable => "on-disable",
+        }
+    }
+}
+
+impl fmt::Display for LifecycleHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How instances of the component are used (SPEC Decision 14).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instances {
+    /// A fresh one for each invocation.
+    #[default]
+    Fresh,
+    /// A warm one may serve further invocations of the same installation.
+    Reused,
+}
+
+/// How reads may be cached (SPEC Decision 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Cache {
+    /// Seconds that an answer may be served.
+    pub ttl_seconds: u64,
+    /// Answers kept at most.
+    pub max_entries: u64,
+}
