@@ -16,6 +16,7 @@ mod error;
 mod hba;
 pub mod locks;
 mod sql;
+pub mod twin;
 pub mod wall;
 
 pub use admin::Admin;
