@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RowSet, Value, Version,
+    AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RowSet, SqlName, Value, Version,
 };
 
 /// A guest's statement: text with `$1…$n`, and the parameters in order.
@@ -57,6 +57,13 @@ pub trait Database: Send + Sync {
 
     /// Opens a transaction. It holds one connection until it ends.
     async fn begin(&self, call: &Invocation) -> Result<Box<dyn Transaction>, Failure>;
+
+    /// Whether rows of this table can be soft deleted. Query builders in guests hide such rows, so they
+    /// are told with the permissions (SPEC Decision 3). A database that does not know says no.
+    fn soft_deletable(&self, call: &Invocation, physical: &SqlName) -> bool {
+        let _ = (call, physical);
+        false
+    }
 }
 
 /// An open transaction. Dropping it rolls it back.
@@ -149,7 +156,7 @@ pub enum HookCall {
 /// What went wrong with a hook, seen from the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HookError {
-    /// The hook itself answered with an error.
+    /// The hook itself answered with an error, or crashed (code `crashed`).
     #[error("the hook failed: {message}")]
     Applet {
         /// The applet's own code.
@@ -160,7 +167,7 @@ pub enum HookError {
     /// The component does not export this hook.
     #[error("the applet has no hook `{0}`")]
     NoSuchHook(String),
-    /// The host ended it (a limit, a trap, a deadline) or could not run it.
+    /// The host ended it (a limit, a deadline) or could not run it.
     #[error(transparent)]
     Host(#[from] Failure),
 }

@@ -1,0 +1,76 @@
+//! One call of a hook, from the slot to the answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use applet_types::{Database, ErrorCode, Failure, HookCall, HookError, Invocation};
+use tokio::time::timeout_at;
+use wasmtime::{Engine, Trap};
+use wasmtime_wasi::I32Exit;
+
+use crate::components::Loaded;
+use crate::fault;
+use crate::guest::{Guest, Stop};
+use crate::log::{CappedLog, GuestLog};
+use crate::meter::{Meter, Metered, Panic};
+
+/// The code of a hook that ended otherwise than by returning.
+const CRASHED: &str = "crashed";
+
+/// When a call has to be over: its own deadline, or the wall clock that its limits give it.
+pub(crate) fn deadline(call: &Invocation, now: Instant) -> Instant {
+    call.deadline.min(now + Duration::from_millis(call.limits.execution.wall_ms))
+}
+
+/// Runs a hook in a fresh instance. Whatever happens, the instance and all it held are gone afterwards: an
+/// open transaction is dropped with it, and thereby rolled back.
+pub(crate) async fn run(
+    engine: &Engine,
+    component: &Loaded,
+    database: Arc<dyn Database>,
+    sink: Arc<dyn GuestLog>,
+    call: &Arc<Invocation>,
+    hook: &HookCall,
+    deadline: Instant,
+) -> Result<String, HookError> {
+    let log = CappedLog::new(Arc::clone(call), sink);
+    let meter = Arc::new(Meter::default());
+    let mut store = Guest::store(engine, Arc::clone(call), database, log.clone(), Arc::clone(&meter));
+    let work = Metered::new(meter, component.hooks.call(&mut store, hook));
+    let ended = timeout_at(deadline.into(), work).await;
+    log.finish();
+    match ended {
+        Err(_) => Err(Failure::new(ErrorCode::Deadline, "the hook did not finish in time").into()),
+        Ok(Err(panic)) => Err(fault::internal("call.panic", &words(&panic)).into()),
+        Ok(Ok(Err(error))) => Err(explain(&error, &store.into_data())),
+        Ok(Ok(Ok(answer))) => answer,
+    }
+}
+
+fn words(panic: &Panic) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}
+
+/// Says why a guest was ended. What the host did not decide is the guest's own crash.
+fn explain(error: &wasmtime::Error, guest: &Guest) -> HookError {
+    let limits = &guest.call.limits.execution;
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return Failure::new(ErrorCode::BudgetSpent, stop.to_string()).into();
+    }
+    if guest.space.refused() {
+        let reason = format!(
+            "the hook needs more than {} bytes of memory or {} table elements",
+            limits.memory_bytes, limits.table_elements
+        );
+        return Failure::new(ErrorCode::BudgetSpent, reason).into();
+    }
+    let message = if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
+        format!("the applet exited with status {status}")
+    } else if let Some(trap) = error.downcast_ref::<Trap>() {
+        format!("the applet crashed: {trap}")
+    } else {
+        format!("the applet was ended: {}", error.root_cause())
+    };
+    HookError::Applet { code: CRASHED.to_owned(), message }
+}

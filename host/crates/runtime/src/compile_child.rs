@@ -1,0 +1,119 @@
+//! The child's side of compiling: limit oneself, read one file, write one file, say what it is.
+//!
+//! *Invariant:* the component is hostile until the host has seen the verdict. Nothing here looks at it
+//! before the limits are in place.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::{fs, io};
+
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use wasmparser::{Encoding, Parser, Payload};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::compile::{Interfaces, Verdict};
+use crate::engine;
+use crate::interfaces::unserved;
+
+/// How much less urgent than the host the child is.
+const NICENESS: i32 = 10;
+/// Bytes of compiled code that may be written.
+const MAX_CODE_BYTES: u64 = 512 << 20;
+/// Characters of a reason, some of which comes out of the component.
+const MAX_REASON: usize = 1_000;
+
+struct Arguments {
+    input: PathBuf,
+    output: PathBuf,
+    functions: u32,
+    cpu_seconds: u64,
+    memory_bytes: u64,
+}
+
+/// Compiles one component and says what it found, as JSON on standard output.
+///
+/// The binary calls this, with the arguments that follow its hidden subcommand, before it starts any
+/// thread; the process ends with the returned code.
+pub fn compile_child_main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match read_arguments(arguments).and_then(|arguments| run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> io::Result<Arguments> {
+    let mut arguments = arguments.into_iter();
+    let mut next = || arguments.next().ok_or_else(|| io::Error::other("an argument is missing"));
+    let (input, output) = (next()?.into(), next()?.into());
+    let mut number = || -> io::Result<u64> {
+        next()?.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| io::Error::other("not a number"))
+    };
+    Ok(Arguments {
+        input,
+        output,
+        functions: u32::try_from(number()?).map_err(io::Error::other)?,
+        cpu_seconds: number()?,
+        memory_bytes: number()?,
+    })
+}
+
+fn run(arguments: &Arguments) -> io::Result<()> {
+    limit(Resource::Core, 0)?;
+    limit(Resource::Cpu, arguments.cpu_seconds)?;
+    limit(Resource::Data, arguments.memory_bytes)?;
+    limit(Resource::Fsize, MAX_CODE_BYTES)?;
+    nice(NICENESS)?;
+    let component = fs::read(&arguments.input)?;
+    let verdict = match compile(&component, arguments.functions) {
+        Ok((interfaces, code)) => {
+            fs::write(&arguments.output, code)?;
+            Verdict::Accepted(interfaces)
+        }
+        Err(reason) => {
+            Verdict::Refused(reason.chars().take(MAX_REASON).flat_map(char::escape_debug).collect())
+        }
+    };
+    serde_json::to_writer(io::stdout().lock(), &verdict).map_err(io::Error::other)
+}
+
+fn limit(resource: Resource, most: u64) -> io::Result<()> {
+    setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).map_err(io::Error::from)
+}
+
+fn compile(bytes: &[u8], functions: u32) -> Result<(Interfaces, Vec<u8>), String> {
+    check_shape(bytes, functions)?;
+    let broken = |error: wasmtime::Error| format!("the component is not valid: {error:#}");
+    let engine = Engine::new(&engine::compiling()).map_err(broken)?;
+    let component = Component::new(&engine, bytes).map_err(broken)?;
+    let kind = component.component_type();
+    let imports: Vec<_> = kind.imports(&engine).map(|(name, _)| name.to_owned()).collect();
+    let exports = kind.exports(&engine).map(|(name, _)| name.to_owned()).collect();
+    let unserved = unserved(&imports);
+    if !unserved.is_empty() {
+        return Err(format!("the component imports what this host does not offer: {}", unserved.join(", ")));
+    }
+    let code = component.serialize().map_err(broken)?;
+    Ok((Interfaces { imports, exports }, code))
+}
+
+/// Cheap checks before the compiler sees it: a component, with not too many functions.
+fn check_shape(bytes: &[u8], most: u32) -> Result<(), String> {
+    let mut functions = 0_u32;
+    let mut outermost = None;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(|error| format!("not WebAssembly: {}", error.message()))? {
+            Payload::Version { encoding, .. } => drop(outermost.get_or_insert(encoding)),
+            Payload::FunctionSection(section) => functions = functions.saturating_add(section.count()),
+            _ => {}
+        }
+    }
+    if outermost != Some(Encoding::Component) {
+        return Err("this is a core module, not a component; `applet package` makes one of it".to_owned());
+    }
+    if functions > most {
+        return Err(format!("the component has {functions} functions, more than the {most} allowed"));
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Runs applets: WebAssembly components in fresh instances, each held to its limits, with nothing to reach
+//! but a [`Database`], a log and a clock.
+//!
+//! *Invariants:* no statement is executed here and no SQL type is seen (that is behind [`Database`]); a store
+//! is made in one place, with every limit set; compiled code is loaded only if this host wrote it; whatever
+//! ends a hook, its instance is dropped and its open transaction with it.
+//!
+//! Start reading at [`Runtime`], then `call.rs` (one call), `guest.rs` (its limits) and `host/` (what guests
+//! can call).
+
+mod call;
+mod compile;
+mod compile_child;
+mod components;
+mod convert;
+mod engine;
+mod fault;
+mod guest;
+mod hooks;
+mod host;
+mod interfaces;
+mod limits;
+mod load;
+mod log;
+mod meter;
+pub mod package;
+mod seal;
+mod slots;
+mod wasi;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use applet_bindings::{context, db, hook_types, types};
+use applet_types::{
+    Applets, ComponentDigest, ComponentReport, Database, Failure, HookCall, HookError, Invocation,
+};
+use async_trait::async_trait;
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+pub use compile::{CompilerProgram, compile_child_main};
+pub use limits::RuntimeLimits;
+pub use log::{GuestLog, GuestLogLevel, TracingLog};
+
+use compile::Compiler;
+use components::Components;
+use guest::Guest;
+use slots::Slots;
+
+/// What a runtime needs.
+pub struct RuntimeConfig {
+    /// Where compiled components are kept; only the host's user may write there.
+    pub cache_dir: PathBuf,
+    /// The program that compiles.
+    pub compiler: CompilerProgram,
+    /// The only way to data.
+    pub database: Arc<dyn Database>,
+    /// Takes what guests log.
+    pub log: Arc<dyn GuestLog>,
+    /// What it is held to.
+    pub limits: RuntimeLimits,
+}
+
+/// Why a runtime cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The directory of compiled components cannot be used.
+    #[error("the directory `{directory}` for compiled components cannot be used: {cause}")]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The engine cannot be set up, usually because the address space is limited.
+    #[error("the WebAssembly engine cannot be started: {0}")]
+    Engine(String),
+}
+
+/// Runs components. Cheap to share behind an `Arc`.
+pub struct Runtime {
+    engine: Engine,
+    components: Components,
+    slots: Slots,
+    database: Arc<dyn Database>,
+    log: Arc<dyn GuestLog>,
+}
+
+impl Runtime {
+    /// Sets up the engine and the directory of compiled components.
+    ///
+    /// # Errors
+    ///
+    /// When either cannot be used.
+    pub fn new(config: RuntimeConfig) -> Result<Self, StartError> {
+        let engine_error = |error: wasmtime::Error| StartError::Engine(format!("{error:#}"));
+        let engine = engine::running(&config.limits).map_err(engine_error)?;
+        let linker = linker(&engine).map_err(engine_error)?;
+        engine::start_ticker(&engine).map_err(|error| StartError::Engine(error.to_string()))?;
+        let compatibility = engine::compatibility(&engine);
+        let compiler = Compiler::new(config.compiler, config.limits.clone());
+        let directory = config.cache_dir;
+        let components = Components::new(
+            engine.clone(),
+            linker,
+            directory.clone(),
+            compatibility,
+            compiler,
+            config.limits.components_in_memory,
+        )
+        .map_err(|cause| StartError::Directory { directory, cause })?;
+        let slots = Slots::new(config.limits);
+        Ok(Self { engine, components, slots, database: config.database, log: config.log })
+    }
+}
+
+#[async_trait]
+impl Applets for Runtime {
+    async fn inspect(&self, component: &[u8]) -> Result<ComponentReport, Failure> {
+        self.components.inspect(component).await
+    }
+
+    async fn call(
+        &self,
+        component: ComponentDigest,
+        call: Arc<Invocation>,
+        hook: HookCall,
+    ) -> Result<String, HookError> {
+        let deadline = call::deadline(&call, Instant::now());
+        let component = self.components.get(component).await?;
+        let _slot = self.slots.take(&call.applet, deadline).await?;
+        let (database, log) = (Arc::clone(&self.database), Arc::clone(&self.log));
+        call::run(&self.engine, &component, database, log, &call, &hook, deadline).await
+    }
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    wasi::add_to_linker(&mut linker)?;
+    types::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    hook_types::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    db::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    context::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    applet_bindings::log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    Ok(linker)
+}
