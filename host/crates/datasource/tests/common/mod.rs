@@ -1,0 +1,108 @@
+//! A private PostgreSQL for the tests of one process, and a fresh database for each test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use applet_catalog::Catalog;
+use applet_datasource::wall::{Preparation, Prepared, Purpose};
+use applet_datasource::{Admin, Error, catalog, wall};
+use applet_types::{AppletId, Columns, Grants, SqlName};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+pub(crate) const A: &str = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
+
+/// A database of its own with the fixture in it.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) name: String,
+}
+
+pub(crate) async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.unwrap()
+}
+
+/// Runs statements, or tells the SQLSTATE with which the first of them fails.
+pub(crate) async fn run(connection: &mut PgConnection, sql: &str) -> Result<u64, String> {
+    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
+        Ok(done) => Ok(done.rows_affected()),
+        Err(error) => Err(error.as_database_error().and_then(|e| Some(e.code()?.into_owned())).unwrap_or(error.to_string())),
+    }
+}
+
+/// The values of the first column, as text.
+pub(crate) async fn texts(connection: &mut PgConnection, sql: &str) -> Result<Vec<String>, String> {
+    let sql = format!("SELECT x::text FROM ({sql}) AS q (x)");
+    match sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).fetch_all(connection).await {
+        Ok(rows) => Ok(rows),
+        Err(error) => Err(error.as_database_error().and_then(|e| Some(e.code()?.into_owned())).unwrap_or(error.to_string())),
+    }
+}
+
+pub(crate) fn name(text: &str) -> SqlName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn applet() -> AppletId {
+    "ai-chat".parse().unwrap()
+}
+
+/// Reads everything of clients, writes clients and chats.
+pub(crate) fn usual_grants() -> Grants {
+    let mut grants = Grants::builder();
+    grants.table(name("clients")).read = Some(Columns::All);
+    grants.table(name("clients")).insert = Some(Columns::All);
+    grants.table(name("clients")).update = Some(Columns::All);
+    grants.table(name("chats")).insert = Some(Columns::All);
+    grants.table(name("countries")).read = Some(Columns::All);
+    grants.build()
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("crm_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let server = std::env::var("DS_URL").unwrap();
+        let mut connection = connect(&server).await;
+        run(&mut connection, &format!("CREATE DATABASE {name}")).await.unwrap();
+        let url = server.replace("/postgres?", &format!("/{name}?"));
+        run(&mut connect(&url).await, include_str!("../fixture.sql")).await.unwrap();
+        Self { url, name }
+    }
+
+    pub(crate) async fn catalog(&self) -> Catalog {
+        let options = catalog::CatalogOptions { global_tables: [name("countries")].into(), ..Default::default() };
+        let mut admin = Admin::connect(&self.url).await.unwrap();
+        catalog::read(&mut admin, &options).await.unwrap().catalog
+    }
+
+    pub(crate) async fn prepare(&self, grants: &Grants) -> Result<Prepared, Error> {
+        self.prepare_for(grants, false, Purpose::Installation).await
+    }
+
+    pub(crate) async fn prepare_for(&self, grants: &Grants, bypass: bool, purpose: Purpose) -> Result<Prepared, Error> {
+        let catalog = self.catalog().await;
+        let mut admin = Admin::connect(&self.url).await?;
+        let preparation = Preparation {
+            applet: &applet(),
+            grants,
+            catalog: &catalog,
+            schemas: &["public".to_owned()],
+            bypass,
+            purpose,
+        };
+        let prepared = wall::prepare(&mut admin, &preparation).await?;
+        admin.close().await?;
+        Ok(prepared)
+    }
+
+    pub(crate) async fn admin(&self) -> PgConnection {
+        connect(&self.url).await
+    }
+
+    /// A session of the applet.
+    pub(crate) async fn applet(&self, prepared: &Prepared) -> PgConnection {
+        let options: PgConnectOptions = self.url.parse().unwrap();
+        let options = options.username(&prepared.login.role).password(prepared.login.password.reveal());
+        PgConnection::connect_with(&options).await.unwrap()
+    }
+}
