@@ -1,0 +1,51 @@
+//! What a proxy is made of.
+
+use std::sync::Arc;
+
+use applet_catalog::Catalog;
+use applet_gate::Wall;
+use applet_types::{AuditSink, HostLimits, Logins};
+
+use crate::wire::Target;
+
+/// Everything a [`Proxy`](crate::Proxy) needs to serve one database.
+#[derive(Clone)]
+pub struct ProxyConfig {
+    /// The database.
+    pub target: Target,
+    /// Caps of pool and queues.
+    pub limits: HostLimits,
+    /// Knows the login role of each applet and grant set.
+    pub logins: Arc<dyn Logins>,
+    /// What the database looks like; replaced by [`Proxy::set_catalog`](crate::Proxy::set_catalog).
+    pub catalog: Arc<Catalog>,
+    /// Whether columns of keys that do not start with the tenant may be written (SPEC Decision 7).
+    pub allow_global_keys: bool,
+    /// Which walls stand. Anything but [`Wall::Both`] is for `applet sql` alone.
+    pub wall: Wall,
+    /// Where records of reads and denials go. `None` switches the trail off, that of writes included.
+    pub audit: Option<Arc<dyn AuditSink>>,
+    /// Undo every statement after it ran. For `applet sql` alone.
+    pub rollback_each: bool,
+}
+
+impl ProxyConfig {
+    /// The configuration that serves: both walls, everything audited, nothing undone.
+    pub fn new(
+        target: Target,
+        catalog: Arc<Catalog>,
+        logins: Arc<dyn Logins>,
+        audit: Arc<dyn AuditSink>,
+    ) -> Self {
+        Self {
+            target,
+            limits: HostLimits::default(),
+            logins,
+            catalog,
+            allow_global_keys: false,
+            wall: Wall::Both,
+            audit: Some(audit),
+            rollback_each: false,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The data plane: gate, permits, sessions, the tenant's context, execution, decoding and the audit trail.
+//!
+//! *Invariant:* only a [`ScopedStatement`](applet_gate::ScopedStatement) is executed; the tenant comes from
+//! the [`Invocation`](applet_types::Invocation); no text of the database reaches a guest; a session whose
+//! state is not known for certain is closed, never reused.
+//!
+//! Start reading at [`Proxy`], then `wire` (what a session is) and `pool` (who gets one).
+
+mod audit;
+mod config;
+mod errors;
+mod execute;
+mod memo;
+mod pool;
+mod proxy;
+mod trail;
+mod transaction;
+mod values;
+mod wire;
+
+pub use audit::{AuditQueue, AuditWriter};
+pub use config::ProxyConfig;
+pub use pool::PoolStatus;
+pub use proxy::{Explanation, Proxy, Report};
+pub use wire::Target;

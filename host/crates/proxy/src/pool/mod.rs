@@ -1,0 +1,214 @@
+//! Permits and sessions of one database.
+//!
+//! A statement gets its permit before its session, the applet's first, then the tenant's, then a place in
+//! the database's budget (S4.7, S4.61). Sessions keep their role for life; when the budget is full, the
+//! longest-idle session of another role is closed to make room. Who has to wait stands in its applet's
+//! queue, and the queues are served in turn: an applet that floods waits behind itself.
+//!
+//! *Invariant:* a session counts until the server's process is gone, so whoever counts at the server never
+//! sees more than the caps. A session that is not known to be idle is never handed out again.
+//!
+//! Start reading at [`Pool::lease`]; who may have what is decided in [`ledger`].
+
+mod lease;
+mod ledger;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use applet_types::{AppletId, ErrorCode, Failure, HostLimits, Login, TenantId};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+pub(crate) use lease::Lease;
+use lease::{Grant, Provision};
+use ledger::Ledger;
+
+use crate::wire::{Session, SessionSettings, Target, WireError};
+
+/// How long a new session may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often idle sessions are looked over.
+const REAP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Numbers of a pool at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Sessions that exist at the server, those being opened or closed included.
+    pub open: usize,
+    /// Sessions that work for somebody.
+    pub in_use: usize,
+    /// Statements that wait for one.
+    pub waiting: usize,
+}
+
+/// Who asks for a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Want {
+    pub(crate) applet: AppletId,
+    pub(crate) tenant: TenantId,
+    pub(crate) login: Arc<Login>,
+    /// Whether it may wait: not while it holds a session already, or it could wait for itself.
+    pub(crate) may_wait: bool,
+    pub(crate) deadline: Instant,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub(crate) enum NoLease {
+    /// The caller is told this.
+    Refused(Failure),
+    /// The server could not be reached, or did not let us in.
+    Connect(WireError),
+}
+
+/// The sessions of one database.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(in crate::pool) struct Shared {
+    target: Arc<Target>,
+    settings: SessionSettings,
+    limits: HostLimits,
+    ledger: Mutex<Ledger>,
+}
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Nothing in the ledger is left half done by a panic: there is no code in between that could.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the ledger and hands out what became free. Grants that nobody takes any more are dropped
+    /// outside the lock, which gives them back.
+    fn update<R>(self: &Arc<Self>, change: impl FnOnce(&mut Ledger) -> R) -> R {
+        let (result, undelivered) = {
+            let mut ledger = self.ledger();
+            let result = change(&mut ledger);
+            (result, ledger.dispatch(self))
+        };
+        drop(undelivered);
+        result
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(target: Arc<Target>, settings: SessionSettings, limits: HostLimits) -> Self {
+        let ledger = Mutex::new(Ledger::new(&limits));
+        Self { shared: Arc::new(Shared { target, settings, limits, ledger }) }
+    }
+
+    /// Closes sessions that are too old or idle for too long, until the pool is gone.
+    pub(crate) fn reap(&self) -> impl Future<Output = ()> + Send + 'static {
+        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+        async move {
+            loop {
+                tokio::time::sleep(REAP_INTERVAL).await;
+                let Some(shared) = shared.upgrade() else { return };
+                let expired = shared.ledger().take_expired(&shared.limits, Instant::now());
+                for idle in expired {
+                    tokio::spawn(idle.close());
+                }
+            }
+        }
+    }
+
+    /// Numbers at this moment.
+    pub(crate) fn status(&self) -> PoolStatus {
+        self.shared.ledger().status()
+    }
+
+    /// Closes every idle session and waits until the server has let go.
+    pub(crate) async fn close_idle(&self) {
+        let idle = self.shared.ledger().take_idle();
+        for idle in idle {
+            idle.close().await;
+        }
+    }
+
+    /// A session for `want`, exclusively, until the lease is dropped.
+    pub(crate) async fn lease(&self, want: Want) -> Result<Lease, NoLease> {
+        let grant = self.grant(&want).await?;
+        let provision = match grant.redeem() {
+            Some(Ok(lease)) => return Ok(lease),
+            Some(Err(provision)) => provision,
+            None => return Err(NoLease::Connect(WireError::Protocol("a grant was used twice"))),
+        };
+        // In a task of its own: a caller that goes away must not leave a half-opened session that
+        // nobody counts.
+        let opening = tokio::spawn(open(Arc::clone(&self.shared), provision, Arc::clone(&want.login)));
+        let left = want.deadline.saturating_duration_since(Instant::now());
+        match timeout(left, opening).await {
+            Ok(Ok(lease)) => lease.map_err(NoLease::Connect),
+            Ok(Err(_)) => Err(NoLease::Connect(WireError::Protocol("the opening of a session failed"))),
+            Err(_) => Err(NoLease::Refused(Failure::new(ErrorCode::Deadline, "the invocation's time is over"))),
+        }
+    }
+
+    async fn grant(&self, want: &Want) -> Result<Grant, NoLease> {
+        let (waiting, ticket) = {
+            let mut ledger = self.shared.ledger();
+            if let Some(grant) = ledger.grant(want, &self.shared) {
+                return Ok(grant);
+            }
+            if !want.may_wait {
+                return Err(NoLease::Refused(busy(
+                    "this invocation holds a transaction, and no further connection is free",
+                    self.shared.limits.queue_wait_ms,
+                )));
+            }
+            let (sender, receiver) = oneshot::channel();
+            match ledger.enqueue(want, sender) {
+                Some(ticket) => (receiver, ticket),
+                None => {
+                    return Err(NoLease::Refused(busy(
+                        "too many statements of this applet wait for a connection",
+                        self.shared.limits.queue_wait_ms,
+                    )));
+                }
+            }
+        };
+        let _place = Place { shared: &self.shared, applet: &want.applet, ticket };
+        let queue_wait = Duration::from_millis(self.shared.limits.queue_wait_ms);
+        let left = want.deadline.saturating_duration_since(Instant::now());
+        match timeout(queue_wait.min(left), waiting).await {
+            Ok(Ok(grant)) => Ok(grant),
+            Ok(Err(_)) | Err(_) => Err(NoLease::Refused(busy(
+                "no connection became free in time",
+                self.shared.limits.queue_wait_ms,
+            ))),
+        }
+    }
+}
+
+/// A place in a queue; given up when the waiting ends, however it ends.
+struct Place<'a> {
+    shared: &'a Arc<Shared>,
+    applet: &'a AppletId,
+    ticket: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.shared.ledger().leave_queue(self.applet, self.ticket);
+    }
+}
+
+fn busy(message: &str, retry_after_ms: u64) -> Failure {
+    Failure::new(ErrorCode::ConnectionCap, message).retry_after_ms(retry_after_ms.max(1))
+}
+
+/// Opens a session in a granted place; the session that had the place before is closed first.
+async fn open(shared: Arc<Shared>, mut provision: Provision, login: Arc<Login>) -> Result<Lease, WireError> {
+    if let Some(replaced) = provision.replaced.take() {
+        replaced.close().await;
+    }
+    let connecting = Session::connect(Arc::clone(&shared.target), &login, &shared.settings);
+    match timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(session) => Ok(provision.into_lease(session?, &login)),
+        Err(_) => Err(WireError::Lost(std::io::ErrorKind::TimedOut.into())),
+    }
+}

@@ -1,0 +1,388 @@
+//! The port `Database`: every statement of every applet goes through here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use applet_catalog::Catalog;
+use applet_gate::ScopedStatement;
+use applet_types::{
+    AppletId, Database, Encoding, ErrorCode, ExecutionLimits, Failure, GrantsDigest, Invocation, Login,
+    Operation, Outcome, RequestId, SqlName, Statement, Transaction,
+};
+use async_trait::async_trait;
+
+use crate::config::ProxyConfig;
+use crate::errors::{self, Context};
+use crate::execute::{self, Allowance, Executable, within};
+use crate::memo::Judge;
+use crate::pool::{Lease, NoLease, Pool, PoolStatus, Want};
+use crate::trail::Trail;
+use crate::transaction::{self, Open};
+use crate::wire::{End, SessionSettings};
+
+/// What a statement gave, and what ran.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Rows and counts.
+    pub outcome: Outcome,
+    /// The text that was sent to the database.
+    pub rewritten: String,
+    /// How long it took, waiting for a connection included.
+    pub duration: Duration,
+}
+
+/// What the gate makes of a statement, without running it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The text that would be sent to the database.
+    pub rewritten: String,
+    /// Tables, by physical name, and what would be done to each.
+    pub tables: Vec<(SqlName, Operation)>,
+    /// Joins used, out of the limit.
+    pub joins: usize,
+    /// Subqueries used, out of the limit.
+    pub subqueries: usize,
+    /// Parameters that the guest has to supply.
+    pub parameters: u16,
+    /// Rows that may be handed out.
+    pub row_cap: u32,
+}
+
+/// Serves one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Proxy {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: ProxyConfig,
+    pool: Pool,
+    judge: RwLock<Arc<Judge>>,
+    logins: RwLock<HashMap<GrantsDigest, Vec<(AppletId, Arc<Login>)>>>,
+    /// Open transactions by invocation.
+    holders: Mutex<HashMap<RequestId, u32>>,
+    /// The limits that sessions are opened with.
+    pub(crate) session_limits: ExecutionLimits,
+}
+
+impl Proxy {
+    /// Starts serving. Must be called inside a tokio runtime; sessions are opened when they are needed.
+    pub fn new(config: ProxyConfig) -> Self {
+        let session_limits = ExecutionLimits::default();
+        let settings = SessionSettings::for_applets(&session_limits, config.limits.prepared_statements);
+        let pool = Pool::new(Arc::new(config.target.clone()), settings, config.limits.clone());
+        tokio::spawn(pool.reap());
+        let judge = Judge::new(Arc::clone(&config.catalog), config.wall, config.allow_global_keys);
+        let inner = Inner {
+            config,
+            pool,
+            judge: RwLock::new(Arc::new(judge)),
+            logins: RwLock::default(),
+            holders: Mutex::default(),
+            session_limits,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Replaces the catalogue; everything judged with the old one is forgotten.
+    pub fn set_catalog(&self, catalog: Arc<Catalog>) {
+        let config = &self.inner.config;
+        let judge = Arc::new(Judge::new(catalog, config.wall, config.allow_global_keys));
+        *self.inner.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
+    }
+
+    /// Sessions and queues at this moment.
+    pub fn status(&self) -> PoolStatus {
+        self.inner.pool.status()
+    }
+
+    /// Closes idle sessions and waits until the server has let go of them.
+    pub async fn close(&self) {
+        self.inner.pool.close_idle().await;
+    }
+
+    /// What the gate makes of a statement.
+    ///
+    /// # Errors
+    ///
+    /// The gate's rejection.
+    pub fn explain(&self, call: &Invocation, sql: &str) -> Result<Explanation, Failure> {
+        let scoped = self.inner.judge().scope(call, sql)?;
+        Ok(Explanation {
+            rewritten: scoped.text().to_owned(),
+            tables: scoped.tables().iter().map(|used| (used.table.clone(), used.operation)).collect(),
+            joins: scoped.joins(),
+            subqueries: scoped.subqueries(),
+            parameters: scoped.parameters(),
+            row_cap: scoped.row_cap(),
+        })
+    }
+
+    /// Runs one statement, as [`Database::query`] does, and tells what ran.
+    ///
+    /// # Errors
+    ///
+    /// The gate's rejection, or why it could not be executed.
+    pub async fn run(
+        &self,
+        call: &Invocation,
+        statement: &Statement,
+        encoding: Encoding,
+    ) -> Result<Report, Failure> {
+        let started = Instant::now();
+        let (outcome, scoped) = self.inner.query(call, statement, encoding).await?;
+        Ok(Report { outcome, rewritten: scoped.text().to_owned(), duration: started.elapsed() })
+    }
+}
+
+#[async_trait]
+impl Database for Proxy {
+    async fn query(
+        &self,
+        call: &Invocation,
+        statement: &Statement,
+        encoding: Encoding,
+    ) -> Result<Outcome, Failure> {
+        self.inner.query(call, statement, encoding).await.map(|(outcome, _)| outcome)
+    }
+
+    async fn batch(
+        &self,
+        call: &Invocation,
+        statements: &[Statement],
+        encoding: Encoding,
+    ) -> Result<Vec<Outcome>, Failure> {
+        transaction::batch(&self.inner, call, statements, encoding).await
+    }
+
+    async fn begin(&self, call: &Invocation) -> Result<Box<dyn Transaction>, Failure> {
+        Ok(Box::new(Open::begin(&self.inner, call).await?))
+    }
+}
+
+impl Inner {
+    pub(crate) fn judge(&self) -> Arc<Judge> {
+        Arc::clone(&self.judge.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Counts the statement, lets the gate judge it, and checks its parameters.
+    pub(crate) fn admit(
+        &self,
+        judge: &Judge,
+        call: &Invocation,
+        statement: &Statement,
+        trail: &mut Trail,
+    ) -> Result<Arc<ScopedStatement>, Failure> {
+        call.budget.statement(call.limits.execution.statements)?;
+        call.time_left(Instant::now())?;
+        let scoped = judge.scope(call, &statement.sql)?;
+        trail.passed(&scoped);
+        let limits = &call.limits.statement;
+        if statement.parameters.len() != usize::from(scoped.parameters()) {
+            return Err(execute::wrong_count(scoped.parameters().into(), statement.parameters.len()));
+        }
+        for (index, value) in statement.parameters.iter().enumerate() {
+            if value.size() > limits.parameter_bytes {
+                let message =
+                    format!("parameter `${}` may have at most {} bytes", index + 1, limits.parameter_bytes);
+                return Err(Failure::new(ErrorCode::BadParameter, message));
+            }
+        }
+        Ok(scoped)
+    }
+
+    async fn query(
+        &self,
+        call: &Invocation,
+        statement: &Statement,
+        encoding: Encoding,
+    ) -> Result<(Outcome, Arc<ScopedStatement>), Failure> {
+        let mut trail = Trail::start(self.config.audit.clone(), call);
+        let judge = self.judge();
+        let ran = match self.admit(&judge, call, statement, &mut trail) {
+            Ok(scoped) => self
+                .run(call, &judge, &scoped, statement, encoding, &mut trail)
+                .await
+                .map(|outcome| (outcome, scoped)),
+            Err(failure) => Err(failure),
+        };
+        match ran {
+            Ok((outcome, scoped)) => {
+                // A write's record went with its transaction.
+                trail.succeeded_reading(outcome.affected).await;
+                Ok((outcome, scoped))
+            }
+            Err(failure) => {
+                trail.failed(&failure).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        call: &Invocation,
+        judge: &Judge,
+        scoped: &ScopedStatement,
+        statement: &Statement,
+        encoding: Encoding,
+        trail: &mut Trail,
+    ) -> Result<Outcome, Failure> {
+        let executable = Executable::from(scoped);
+        // A schema change can make what a session has prepared unusable: once more, on a fresh session.
+        let mut tries_left = 1;
+        loop {
+            let started = Instant::now();
+            let mut lease = self.lease(call).await?;
+            let limits = &call.limits.execution;
+            let allowance = Allowance::of(call, Duration::MAX, &self.session_limits)?;
+            let context = self.context(call, judge, scoped, allowance.deadline_near);
+            let fetch = executable.fetch(encoding, limits);
+            let (parameters, settings) = (statement.parameters.as_slice(), allowance.settings);
+            let session = &mut *lease;
+            let ran = if executable.is_read() {
+                within(&allowance, execute::read(session, executable, parameters, call.tenant, fetch, settings)).await
+            } else {
+                within(&allowance, execute::write(session, executable, parameters, call.tenant, fetch, settings)).await
+            };
+            let ran = match ran {
+                Err(error) if tries_left > 0 && errors::is_stale_plan(&error) => {
+                    tries_left -= 1;
+                    execute::undo(&mut lease).await;
+                    lease.retire();
+                    continue;
+                }
+                ran => ran.map_err(|error| errors::failure(error, &context)),
+            };
+            let ended = match ran {
+                Ok(outcome) => self.conclude(call, executable, outcome, &mut lease, trail, &context).await,
+                Err(failure) => Err(failure),
+            };
+            if ended.is_err() {
+                execute::undo(&mut lease).await;
+            }
+            call.budget.database(started.elapsed());
+            return ended;
+        }
+    }
+
+    /// Checks what a statement did against the caps, and commits it if it is a write.
+    async fn conclude(
+        &self,
+        call: &Invocation,
+        executable: Executable<'_>,
+        outcome: Outcome,
+        lease: &mut Lease,
+        trail: &mut Trail,
+        context: &Context<'_>,
+    ) -> Result<Outcome, Failure> {
+        let limits = &call.limits.execution;
+        execute::check_changed(executable, outcome.affected, limits)?;
+        let rows = &outcome.rows;
+        call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
+        if !executable.is_read() {
+            let audits: Vec<_> = trail.succeeded(outcome.affected).into_iter().collect();
+            let end = if self.config.rollback_each { End::Rollback } else { End::Commit };
+            let finished = execute::finish(lease, &audits, call.tenant, end, context).await;
+            if let Err(failure) = finished {
+                trail.reopen(audits);
+                return Err(failure);
+            }
+        }
+        Ok(outcome)
+    }
+
+    pub(crate) fn context<'a>(
+        &self,
+        call: &'a Invocation,
+        judge: &'a Judge,
+        scoped: &'a ScopedStatement,
+        deadline_near: bool,
+    ) -> Context<'a> {
+        Context {
+            request: call.request,
+            grants: &call.grants,
+            catalog: judge.catalog(),
+            tables: scoped.tables(),
+            deadline_near,
+        }
+    }
+
+    /// A session for this invocation. One that holds a transaction gets it at once or not at all.
+    pub(crate) async fn lease(&self, call: &Invocation) -> Result<Lease, Failure> {
+        let login = self.login(call).await?;
+        let want = Want {
+            applet: call.applet.clone(),
+            tenant: call.tenant,
+            login,
+            may_wait: !self.holds_transaction(call.request),
+            deadline: call.deadline,
+        };
+        match self.pool.lease(want).await {
+            Ok(lease) => Ok(lease),
+            Err(NoLease::Refused(failure)) => Err(failure),
+            Err(NoLease::Connect(error)) => {
+                // The role may have got a new password, or be gone.
+                self.logins.write().unwrap_or_else(PoisonError::into_inner).remove(&call.grants.digest());
+                Err(errors::connecting(error, call.request))
+            }
+        }
+    }
+
+    async fn login(&self, call: &Invocation) -> Result<Arc<Login>, Failure> {
+        let digest = call.grants.digest();
+        let known = {
+            let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+            let of_digest = logins.get(&digest);
+            of_digest.and_then(|logins| logins.iter().find(|(applet, _)| *applet == call.applet)).map(|(_, login)| Arc::clone(login))
+        };
+        if let Some(login) = known {
+            return Ok(login);
+        }
+        let login = Arc::new(self.config.logins.login(call, digest).await?);
+        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
+        let of_digest = logins.entry(digest).or_default();
+        of_digest.retain(|(applet, _)| *applet != call.applet);
+        of_digest.push((call.applet.clone(), Arc::clone(&login)));
+        Ok(login)
+    }
+
+    fn holds_transaction(&self, request: RequestId) -> bool {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&request)
+    }
+
+    /// Counts a transaction of this invocation.
+    pub(crate) fn hold(self: &Arc<Self>, call: &Invocation) -> Result<Holding, Failure> {
+        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = holders.entry(call.request).or_default();
+        let limit = call.limits.execution.open_transactions;
+        if *count >= limit {
+            if *count == 0 {
+                holders.remove(&call.request);
+            }
+            let message = format!("an invocation may have {limit} transaction open at once");
+            return Err(Failure::new(ErrorCode::ConnectionCap, message));
+        }
+        *count += 1;
+        Ok(Holding { inner: Arc::clone(self), request: call.request })
+    }
+}
+
+/// Says that an invocation holds a transaction, until it is dropped.
+pub(crate) struct Holding {
+    inner: Arc<Inner>,
+    request: RequestId,
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        let mut holders = self.inner.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = holders.get_mut(&self.request) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                holders.remove(&self.request);
+            }
+        }
+    }
+}

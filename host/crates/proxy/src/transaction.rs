@@ -1,0 +1,390 @@
+//! Several statements in one transaction (SPEC Decision 10): the guest's own, and batches.
+//!
+//! A transaction holds one session until it ends. Its audit records are written inside it, with the next
+//! message that goes out anyway. Dropping it rolls it back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use applet_gate::ScopedStatement;
+use applet_types::{
+    AuditRecord, Encoding, ErrorCode, Failure, Invocation, Outcome, Statement, Transaction,
+};
+use async_trait::async_trait;
+
+use crate::errors::{self, Context};
+use crate::execute::{self, Allowance, Executable, within};
+use crate::memo::Judge;
+use crate::pool::Lease;
+use crate::proxy::{Holding, Inner};
+use crate::trail::Trail;
+use crate::wire::{Bound, End, Exchange, Session, WireError};
+
+/// Statements of a batch that go out under one Sync: few enough that the server's answers cannot fill
+/// the socket while we still write.
+const CHUNK: usize = 16;
+/// Bytes of parameters that go out under one Sync.
+const CHUNK_BYTES: usize = 32 << 10;
+
+/// An open transaction.
+pub(crate) struct Open {
+    inner: Arc<Inner>,
+    call: Arc<Invocation>,
+    judge: Arc<Judge>,
+    /// Gone after an error: locks and session are not held for a transaction that cannot succeed.
+    lease: Option<Lease>,
+    /// Whether BEGIN was sent. It goes out with the first statement.
+    begun: bool,
+    opened: Instant,
+    last_used: Instant,
+    /// Records of writes that the next message takes along.
+    unsent: Vec<AuditRecord>,
+    _holding: Holding,
+}
+
+impl Open {
+    pub(crate) async fn begin(inner: &Arc<Inner>, call: &Invocation) -> Result<Self, Failure> {
+        // The first transaction of an invocation may wait for its session; while it does, it holds nothing.
+        let lease = inner.lease(call).await?;
+        let holding = inner.hold(call)?;
+        let now = Instant::now();
+        Ok(Self {
+            inner: Arc::clone(inner),
+            call: Arc::new(call.clone()),
+            judge: inner.judge(),
+            lease: Some(lease),
+            begun: false,
+            opened: now,
+            last_used: now,
+            unsent: Vec::new(),
+            _holding: holding,
+        })
+    }
+
+    /// Time that the transaction has left; an error when it was open or idle for too long.
+    fn time_left(&self) -> Result<Duration, Failure> {
+        let limits = &self.call.limits.execution;
+        let whole = Duration::from_millis(limits.transaction_ms);
+        let idle = Duration::from_millis(limits.idle_in_transaction_ms);
+        let message = "the transaction was open for too long";
+        let left = whole.checked_sub(self.opened.elapsed()).filter(|left| !left.is_zero());
+        match left {
+            Some(left) if self.last_used.elapsed() <= idle => Ok(left),
+            _ => Err(Failure::new(ErrorCode::StatementTimeout, message)),
+        }
+    }
+
+    async fn execute(
+        &mut self,
+        statement: &Statement,
+        encoding: Encoding,
+        trail: &mut Trail,
+    ) -> Result<Outcome, Failure> {
+        let left = self.time_left()?;
+        let scoped = self.inner.admit(&self.judge, &self.call, statement, trail)?;
+        let executable = Executable::from(&*scoped);
+        let allowance = Allowance::of(&self.call, left, &self.inner.session_limits)?;
+        let context = self.inner.context(&self.call, &self.judge, &scoped, allowance.deadline_near);
+        let lease = self.lease.as_mut().ok_or_else(gone)?;
+        let limits = &self.call.limits.execution;
+        let started = Instant::now();
+        let step = Step {
+            begin: !self.begun,
+            audits: &self.unsent,
+            executable,
+            statement,
+            fetch: executable.fetch(encoding, limits),
+        };
+        let ran = within(&allowance, step.run(lease, &self.call, &allowance)).await;
+        self.call.budget.database(started.elapsed());
+        let outcome = ran.map_err(|error| errors::failure(error, &context))?;
+        self.begun = true;
+        self.unsent.clear();
+        execute::check_changed(executable, outcome.affected, limits)?;
+        let rows = &outcome.rows;
+        self.call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
+        if !executable.is_read() {
+            self.unsent.extend(trail.succeeded(outcome.affected));
+        }
+        self.last_used = Instant::now();
+        Ok(outcome)
+    }
+
+    async fn end(&mut self, end: End) -> Result<(), Failure> {
+        let Some(mut lease) = self.lease.take() else {
+            return if end == End::Rollback { Ok(()) } else { Err(gone()) };
+        };
+        if !self.begun {
+            return Ok(());
+        }
+        let context = Context {
+            request: self.call.request,
+            grants: &self.call.grants,
+            catalog: self.judge.catalog(),
+            tables: &[],
+            deadline_near: false,
+        };
+        if end == End::Rollback {
+            execute::undo(&mut lease).await;
+            return Ok(());
+        }
+        if let Err(failure) = self.time_left() {
+            execute::undo(&mut lease).await;
+            return Err(failure);
+        }
+        let end = if self.inner.config.rollback_each { End::Rollback } else { End::Commit };
+        execute::finish(&mut lease, &self.unsent, self.call.tenant, end, &context).await
+    }
+}
+
+/// One statement inside a transaction.
+struct Step<'a> {
+    begin: bool,
+    audits: &'a [AuditRecord],
+    executable: Executable<'a>,
+    statement: &'a Statement,
+    fetch: crate::wire::Fetch,
+}
+
+impl Step<'_> {
+    async fn run(
+        &self,
+        session: &mut Session,
+        call: &Invocation,
+        allowance: &Allowance,
+    ) -> Result<Outcome, WireError> {
+        let prepared = session.prepare(&[self.executable.text]).await?;
+        let prepared = prepared.first().ok_or(WireError::Protocol("nothing was prepared"))?;
+        let bound = self.executable.bind(prepared, &self.statement.parameters, call.tenant, self.fetch)?;
+        let exchange = Exchange {
+            begin: self.begin,
+            tenant: Some(call.tenant),
+            settings: allowance.settings,
+            audits: self.audits,
+            statements: &[bound],
+            end: None,
+        };
+        let fetched = session.exchange(&exchange).await?.pop();
+        fetched.map(execute::outcome).ok_or(WireError::Protocol("a statement was not answered"))
+    }
+}
+
+#[async_trait]
+impl Transaction for Open {
+    async fn query(&mut self, statement: &Statement, encoding: Encoding) -> Result<Outcome, Failure> {
+        let mut trail = Trail::start(self.inner.config.audit.clone(), &self.call);
+        let ran = if self.lease.is_some() { self.execute(statement, encoding, &mut trail).await } else { Err(gone()) };
+        match ran {
+            Ok(outcome) => {
+                trail.succeeded_reading(outcome.affected).await;
+                Ok(outcome)
+            }
+            Err(failure) => {
+                if let Some(mut lease) = self.lease.take() {
+                    execute::undo(&mut lease).await;
+                }
+                trail.failed(&failure).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), Failure> {
+        self.end(End::Commit).await
+    }
+
+    async fn rollback(mut self: Box<Self>) -> Result<(), Failure> {
+        self.end(End::Rollback).await
+    }
+}
+
+impl Drop for Open {
+    /// Rolls back in the background, so that the session need not be opened anew.
+    fn drop(&mut self) {
+        if let Some(mut lease) = self.lease.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { execute::undo(&mut lease).await });
+        }
+    }
+}
+
+fn gone() -> Failure {
+    Failure::new(ErrorCode::UnsupportedStatement, "the transaction has ended; a failed statement ends it as well")
+        .hint("begin a new transaction")
+}
+
+/// Runs all statements in one transaction: all take effect, or none.
+pub(crate) async fn batch(
+    inner: &Arc<Inner>,
+    call: &Invocation,
+    statements: &[Statement],
+    encoding: Encoding,
+) -> Result<Vec<Outcome>, Failure> {
+    let judge = inner.judge();
+    let mut admitted = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let mut trail = Trail::start(inner.config.audit.clone(), call);
+        match inner.admit(&judge, call, statement, &mut trail) {
+            Ok(scoped) => admitted.push(Admitted { statement, scoped, trail }),
+            Err(failure) => {
+                trail.failed(&failure).await;
+                for earlier in admitted {
+                    earlier.trail.failed(&failure).await;
+                }
+                return Err(failure);
+            }
+        }
+    }
+    if admitted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let started = Instant::now();
+    let ran = match inner.lease(call).await {
+        Ok(mut lease) => {
+            let ran = run_batch(inner, call, &judge, &mut admitted, encoding, &mut lease).await;
+            if ran.is_err() {
+                execute::undo(&mut lease).await;
+            }
+            ran
+        }
+        Err(failure) => Err(failure),
+    };
+    call.budget.database(started.elapsed());
+    match ran {
+        Ok(outcomes) => {
+            for (admitted, outcome) in admitted.into_iter().zip(&outcomes) {
+                admitted.trail.succeeded_reading(outcome.affected).await;
+            }
+            Ok(outcomes)
+        }
+        Err(failure) => {
+            for admitted in admitted {
+                admitted.trail.failed(&failure).await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+struct Admitted<'a> {
+    statement: &'a Statement,
+    scoped: Arc<ScopedStatement>,
+    trail: Trail,
+}
+
+async fn run_batch(
+    inner: &Arc<Inner>,
+    call: &Invocation,
+    judge: &Judge,
+    admitted: &mut [Admitted<'_>],
+    encoding: Encoding,
+    lease: &mut Lease,
+) -> Result<Vec<Outcome>, Failure> {
+    let limits = &call.limits.execution;
+    let opened = Instant::now();
+    let whole = Duration::from_millis(limits.transaction_ms);
+    let reads_only = admitted.iter().all(|one| Executable::from(&*one.scoped).is_read());
+    let mut outcomes = Vec::with_capacity(admitted.len());
+    let mut rest: &[Admitted<'_>] = admitted;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at_checked(chunk_length(rest)).unwrap_or((rest, &[]));
+        rest = after;
+        let left = whole.saturating_sub(opened.elapsed());
+        let allowance = Allowance::of(call, left, &inner.session_limits)?;
+        let begin = !reads_only && outcomes.is_empty();
+        let ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
+        let tables: Vec<_> = chunk.iter().flat_map(|one| one.scoped.tables().iter().cloned()).collect();
+        let context = Context {
+            request: call.request,
+            grants: &call.grants,
+            catalog: judge.catalog(),
+            tables: &tables,
+            deadline_near: allowance.deadline_near,
+        };
+        outcomes.extend(ran.map_err(|error| errors::failure(error, &context))?);
+    }
+    for (one, outcome) in admitted.iter().zip(&outcomes) {
+        execute::check_changed(Executable::from(&*one.scoped), outcome.affected, limits)?;
+        let rows = &outcome.rows;
+        call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
+    }
+    if !reads_only {
+        commit_batch(inner, call, judge, admitted, &outcomes, lease).await?;
+    }
+    Ok(outcomes)
+}
+
+async fn commit_batch(
+    inner: &Arc<Inner>,
+    call: &Invocation,
+    judge: &Judge,
+    admitted: &mut [Admitted<'_>],
+    outcomes: &[Outcome],
+    lease: &mut Lease,
+) -> Result<(), Failure> {
+    let writes = admitted
+        .iter_mut()
+        .zip(outcomes)
+        .filter(|(one, _)| !Executable::from(&*one.scoped).is_read());
+    let (positions, audits): (Vec<_>, Vec<_>) = writes
+        .enumerate()
+        .filter_map(|(position, (one, outcome))| Some((position, one.trail.succeeded(outcome.affected)?)))
+        .unzip();
+    let context = Context {
+        request: call.request,
+        grants: &call.grants,
+        catalog: judge.catalog(),
+        tables: &[],
+        deadline_near: false,
+    };
+    let end = if inner.config.rollback_each { End::Rollback } else { End::Commit };
+    let finished = execute::finish(lease, &audits, call.tenant, end, &context).await;
+    if finished.is_err() {
+        let mut records = positions.into_iter().zip(audits).map(|(_, record)| record);
+        for one in admitted.iter_mut().filter(|one| !Executable::from(&*one.scoped).is_read()) {
+            one.trail.reopen(records.next().into_iter().collect());
+        }
+    }
+    finished
+}
+
+/// How many statements go out together.
+fn chunk_length(rest: &[Admitted<'_>]) -> usize {
+    let mut bytes = 0;
+    let fitting = rest.iter().take(CHUNK).take_while(|one| {
+        bytes += one.statement.parameters.iter().map(applet_types::Value::size).sum::<usize>();
+        bytes <= CHUNK_BYTES
+    });
+    fitting.count().max(1)
+}
+
+async fn run_chunk(
+    session: &mut Session,
+    call: &Invocation,
+    chunk: &[Admitted<'_>],
+    encoding: Encoding,
+    begin: bool,
+    allowance: &Allowance,
+) -> Result<Vec<Outcome>, WireError> {
+    let mut texts: Vec<&str> = chunk.iter().map(|one| one.scoped.text()).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let prepared = session.prepare(&texts).await?;
+    let mut statements: Vec<Bound<'_>> = Vec::with_capacity(chunk.len());
+    for one in chunk {
+        let executable = Executable::from(&*one.scoped);
+        let found = texts.binary_search(&executable.text).ok().and_then(|position| prepared.get(position));
+        let prepared = found.ok_or(WireError::Protocol("nothing was prepared"))?;
+        let fetch = executable.fetch(encoding, &call.limits.execution);
+        statements.push(executable.bind(prepared, &one.statement.parameters, call.tenant, fetch)?);
+    }
+    let exchange = Exchange {
+        begin,
+        tenant: Some(call.tenant),
+        settings: allowance.settings,
+        statements: &statements,
+        ..Exchange::default()
+    };
+    Ok(session.exchange(&exchange).await?.into_iter().map(execute::outcome).collect())
+}

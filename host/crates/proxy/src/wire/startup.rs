@@ -1,0 +1,163 @@
+//! Opening a session: startup message, authentication, settings that hold for its life.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
+use postgres_protocol::message::frontend;
+
+use applet_types::{ExecutionLimits, Login};
+
+use super::error::{ServerError, WireError};
+use super::stream::{Stream, Target};
+
+/// Settings that a session keeps for life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SessionSettings {
+    pub(crate) application: &'static str,
+    pub(crate) read_only: bool,
+    pub(crate) statement_timeout: Duration,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) idle_in_transaction: Duration,
+    pub(crate) prepared_statements: usize,
+}
+
+impl SessionSettings {
+    /// For applets' statements.
+    pub(crate) fn for_applets(limits: &ExecutionLimits, prepared_statements: usize) -> Self {
+        Self {
+            application: "applet-host",
+            read_only: true,
+            statement_timeout: Duration::from_millis(limits.statement_timeout_ms),
+            lock_timeout: Duration::from_millis(limits.lock_timeout_ms),
+            idle_in_transaction: Duration::from_millis(limits.idle_in_transaction_ms),
+            prepared_statements,
+        }
+    }
+}
+
+/// What the server needs to see to cancel a statement of a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CancelKey {
+    pub(crate) process: i32,
+    pub(crate) secret: i32,
+}
+
+/// Opens a connection and logs in.
+pub(super) async fn open(
+    target: &Target,
+    login: &Login,
+    settings: &SessionSettings,
+) -> Result<(Stream, BytesMut, CancelKey), WireError> {
+    let mut stream = Stream::connect(&target.address).await?;
+    let mut incoming = BytesMut::with_capacity(16 << 10);
+    let mut outgoing = BytesMut::with_capacity(512);
+    write_startup(target, login, settings, &mut outgoing)?;
+    stream.write_all(&outgoing).await?;
+    authenticate(&mut stream, &mut incoming, login).await?;
+    let mut key = None;
+    loop {
+        match receive(&mut stream, &mut incoming).await? {
+            Message::BackendKeyData(body) => {
+                key = Some(CancelKey { process: body.process_id(), secret: body.secret_key() });
+            }
+            Message::ParameterStatus(_) | Message::NoticeResponse(_) => {}
+            Message::ReadyForQuery(_) => break,
+            _ => return Err(WireError::Protocol("unexpected message at startup")),
+        }
+    }
+    let key = key.ok_or(WireError::Protocol("no key to cancel with"))?;
+    Ok((stream, incoming, key))
+}
+
+fn write_startup(
+    target: &Target,
+    login: &Login,
+    settings: &SessionSettings,
+    outgoing: &mut BytesMut,
+) -> Result<(), WireError> {
+    let milliseconds = |duration: Duration| duration.as_millis().to_string();
+    let (statement, lock, idle) = (
+        milliseconds(settings.statement_timeout),
+        milliseconds(settings.lock_timeout),
+        milliseconds(settings.idle_in_transaction),
+    );
+    let parameters = [
+        ("user", login.role.as_str()),
+        ("database", target.database.as_str()),
+        ("application_name", settings.application),
+        ("client_encoding", "UTF8"),
+        ("DateStyle", "ISO, YMD"),
+        ("IntervalStyle", "postgres"),
+        ("TimeZone", "UTC"),
+        ("extra_float_digits", "1"),
+        ("bytea_output", "hex"),
+        ("standard_conforming_strings", "on"),
+        ("row_security", "on"),
+        ("search_path", "pg_catalog, pg_temp"),
+        ("default_transaction_read_only", if settings.read_only { "on" } else { "off" }),
+        ("default_transaction_isolation", "read committed"),
+        ("statement_timeout", statement.as_str()),
+        ("lock_timeout", lock.as_str()),
+        ("idle_in_transaction_session_timeout", idle.as_str()),
+        ("max_parallel_workers_per_gather", "0"),
+        ("work_mem", "8MB"),
+        ("jit", "off"),
+        // Notices would be read and thrown away.
+        ("client_min_messages", "error"),
+    ];
+    Ok(frontend::startup_message(parameters, outgoing)?)
+}
+
+async fn authenticate(stream: &mut Stream, incoming: &mut BytesMut, login: &Login) -> Result<(), WireError> {
+    match receive(stream, incoming).await? {
+        Message::AuthenticationOk => Ok(()),
+        Message::AuthenticationSasl(body) => scram(stream, incoming, login, &body).await,
+        _ => Err(WireError::Protocol("the server asks for an authentication other than scram-sha-256")),
+    }
+}
+
+async fn scram(
+    stream: &mut Stream,
+    incoming: &mut BytesMut,
+    login: &Login,
+    offer: &AuthenticationSaslBody,
+) -> Result<(), WireError> {
+    if !offer.mechanisms().any(|mechanism| Ok(mechanism == SCRAM_SHA_256))? {
+        return Err(WireError::Protocol("the server does not offer scram-sha-256"));
+    }
+    let mut exchange = ScramSha256::new(login.password.reveal().as_bytes(), ChannelBinding::unsupported());
+    let mut outgoing = BytesMut::with_capacity(256);
+    frontend::sasl_initial_response(SCRAM_SHA_256, exchange.message(), &mut outgoing)?;
+    stream.write_all(&outgoing).await?;
+    let Message::AuthenticationSaslContinue(body) = receive(stream, incoming).await? else {
+        return Err(WireError::Protocol("unexpected message in scram"));
+    };
+    exchange.update(body.data())?;
+    outgoing.clear();
+    frontend::sasl_response(exchange.message(), &mut outgoing)?;
+    stream.write_all(&outgoing).await?;
+    let Message::AuthenticationSaslFinal(body) = receive(stream, incoming).await? else {
+        return Err(WireError::Protocol("unexpected message in scram"));
+    };
+    // Proves that the server knows the password as well.
+    exchange.finish(body.data())?;
+    match receive(stream, incoming).await? {
+        Message::AuthenticationOk => Ok(()),
+        _ => Err(WireError::Protocol("unexpected message after scram")),
+    }
+}
+
+async fn receive(stream: &mut Stream, incoming: &mut BytesMut) -> Result<Message, WireError> {
+    loop {
+        if let Some(message) = Message::parse(incoming)? {
+            return match message {
+                Message::ErrorResponse(body) => Err(WireError::Server(ServerError::read(&body)?)),
+                message => Ok(message),
+            };
+        }
+        stream.read_some(incoming).await?;
+    }
+}
