@@ -6,6 +6,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::validated::LifecycleHook;
+
 /// An applet's `manifest.yaml`.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -231,23 +233,12 @@ pub(crate) struct Index {
 pub(crate) struct Hooks {
     /// Lifecycle hooks that the component exports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<LifecycleName>")]
+    #[schemars(with = "Vec<String>", extend("items" = { "enum": LifecycleHook::ALL.map(LifecycleHook::as_str) }))]
     pub(crate) lifecycle: Vec<Option<String>>,
     /// Named hooks: JSON in, JSON out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<NameOr<NamedHook>>")]
     pub(crate) named: Vec<NamedHook>,
-}
-
-#[derive(JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[expect(dead_code, reason = "describes the schema only")]
-enum LifecycleName {
-    OnInstall,
-    OnUpgrade,
-    OnUninstall,
-    OnEnable,
-    OnDisable,
 }
 
 /// A named hook.

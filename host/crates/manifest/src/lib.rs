@@ -26,6 +26,7 @@ mod yaml;
 pub use column_type::{ColumnType, Mapping};
 pub use default_value::DefaultValue;
 pub use limits::ManifestLimits;
+pub use names::is_sql_word;
 pub use schema::json_schema;
 pub use selection::{Access, ColumnsOf, GrantRef, Selection, SelectionError};
 pub use table::{OnDelete, OwnColumn, OwnForeignKey, OwnIndex, OwnTable, Target};

@@ -171,8 +171,13 @@ fn reserved_prefix(name: &SqlName) -> Option<String> {
     Some(format!("names that begin with `{prefix}` are reserved"))
 }
 
+/// Whether a name is a reserved word of SQL, so that DDL has to quote it.
+pub fn is_sql_word(name: &SqlName) -> bool {
+    SQL_WORDS.contains(&name.as_str())
+}
+
 fn reserved_word(name: &SqlName) -> Option<String> {
-    SQL_WORDS.contains(&name.as_str()).then(|| format!("`{name}` is a reserved word of SQL"))
+    is_sql_word(name).then(|| format!("`{name}` is a reserved word of SQL"))
 }
 
 #[cfg(test)]

@@ -66,9 +66,9 @@ fn version(text: &str, report: &mut Report) -> Option<Version> {
 }
 
 fn name_fits(name: &str, report: &mut Report) -> bool {
-    let fits = (1..=LONGEST_NAME).contains(&name.chars().count());
+    let fits = (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.contains(char::is_control);
     if !fits {
-        let message = format!("a name has 1 to {LONGEST_NAME} characters");
+        let message = format!("a name is one line of 1 to {LONGEST_NAME} characters");
         report.add(ViolationCode::InvalidValue, &Path::root().key("name"), message);
     }
     fits

@@ -1,0 +1,227 @@
+//! Whether a database has what a manifest relies on.
+
+use std::collections::BTreeSet;
+
+use applet_catalog::{Catalog, Table, Tenancy};
+use applet_manifest::{OwnColumn, OwnForeignKey, OwnTable, Target, ValidatedManifest};
+use applet_types::{Columns, Grants, SqlName, TableGrant};
+
+use crate::ddl::{Home, ResolvedKey, TENANT_ID, key_of};
+use crate::refusal::{PlanRefusal, Problem, ProblemCode};
+use crate::shape;
+
+/// Collects every problem.
+pub(crate) struct Checker<'a> {
+    manifest: &'a ValidatedManifest,
+    catalog: &'a Catalog,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Checker<'a> {
+    pub(crate) const fn new(manifest: &'a ValidatedManifest, catalog: &'a Catalog) -> Self {
+        Self { manifest, catalog, problems: Vec::new() }
+    }
+
+    pub(crate) fn finish(self) -> Result<(), PlanRefusal> {
+        PlanRefusal::check(self.problems)
+    }
+
+    /// The schema of `tenants`, if that is a table that a tenant column can point at.
+    pub(crate) fn home(&self) -> Option<Home> {
+        let tenants = self.catalog.tables().find(|table| table.name.as_str() == "tenants")?;
+        let id = tenants.columns.iter().find(|column| column.name.as_str() == "id")?;
+        let unique = tenants.unique_keys.iter().any(|key| !key.partial && key.columns == [id.name.clone()]);
+        (unique && id.sql_type == "uuid").then(|| Home { schema: tenants.schema.clone() })
+    }
+
+    /// Every granted table is there, visible, has the columns, and can be written if it is to be.
+    pub(crate) fn requested_tables(&mut self, grants: &Grants) {
+        for (name, grant) in grants.tables().filter(|(name, _)| !grants.is_own(name)) {
+            match self.visible(name) {
+                None => {
+                    let message = format!("table `{name}` does not exist or applets cannot see it");
+                    self.problem(ProblemCode::UnknownTable, name, message);
+                }
+                Some(table) => self.granted(table, grant),
+            }
+        }
+    }
+
+    fn granted(&mut self, table: &Table, grant: &TableGrant) {
+        let name = &table.name;
+        let writes = grant.insert.is_some() || grant.update.is_some() || grant.delete;
+        if writes && table.tenancy == Tenancy::Global {
+            let message = format!("table `{name}` is the same for all tenants and can only be read");
+            self.problem(ProblemCode::ReadOnlyTable, name, message);
+        }
+        let named: BTreeSet<&SqlName> = [&grant.read, &grant.insert, &grant.update]
+            .into_iter()
+            .flatten()
+            .flat_map(|columns| match columns {
+                Columns::All => None,
+                Columns::Only(names) => Some(names),
+            })
+            .flatten()
+            .collect();
+        for column in named.into_iter().filter(|column| table.column(column).is_none()) {
+            let message = match column.as_str() {
+                "deleted_at" => {
+                    format!("table `{name}` has no `deleted_at`: its rows cannot be soft deleted")
+                }
+                _ => format!("table `{name}` has no column `{column}`"),
+            };
+            self.problem(ProblemCode::UnknownColumn, name, message);
+        }
+    }
+
+    /// Own tables hide no other table, and stand with the planned shape if they stand already.
+    pub(crate) fn own_tables(&mut self, tables: &[&OwnTable], keys: &[ResolvedKey]) {
+        for own in tables {
+            // The declared name would win over the table of that name, silently.
+            if self.catalog.table(own.name()).is_some() {
+                let message =
+                    format!("the database has a table `{}` already: own tables need other names", own.name());
+                self.problem(ProblemCode::NameTaken, own.name(), message);
+            }
+            let physical = own.physical().name();
+            let Some(existing) = self.catalog.table(physical) else { continue };
+            for difference in shape::differences(own, keys, existing) {
+                let message = format!("table `{physical}` exists with another shape: {difference}");
+                self.problem(ProblemCode::TableDiffers, physical, message);
+            }
+        }
+    }
+
+    /// Foreign keys of own tables to other tables than `tenants`, each with a target that has the key.
+    pub(crate) fn foreign_keys(&mut self, tables: &[&OwnTable]) -> Vec<ResolvedKey> {
+        let mut keys = Vec::new();
+        for own in tables {
+            for column in own.columns() {
+                if let Some(key) = column.foreign_key()
+                    && let Some(resolved) = self.foreign_key(own, column, key)
+                {
+                    keys.push(resolved);
+                }
+            }
+        }
+        keys
+    }
+
+    fn foreign_key(
+        &mut self,
+        own: &OwnTable,
+        column: &OwnColumn,
+        key: &OwnForeignKey,
+    ) -> Option<ResolvedKey> {
+        let (target_schema, target, target_tenant) = match key.target() {
+            Target::Tenants => return None,
+            Target::Own(physical) => {
+                let tenant = SqlName::exact(TENANT_ID).ok()?;
+                (self.home()?.schema, physical.name().clone(), tenant)
+            }
+            Target::Shared(name) => {
+                let table = self.shared_target(own, column, key, name)?;
+                (table.schema.clone(), name.clone(), table.tenant_column()?.clone())
+            }
+        };
+        Some(ResolvedKey {
+            table: own.physical().name().clone(),
+            column: column.name().clone(),
+            target_schema,
+            target,
+            target_tenant,
+            target_column: key.column().clone(),
+            on_delete: key.on_delete(),
+        })
+    }
+
+    fn shared_target(
+        &mut self,
+        own: &OwnTable,
+        column: &OwnColumn,
+        key: &OwnForeignKey,
+        name: &SqlName,
+    ) -> Option<&'a Table> {
+        let catalog = self.catalog;
+        let at = format!("`{}.{}`", own.name(), column.name());
+        let mut refuse = |reason: String| {
+            self.problem(
+                ProblemCode::InvalidForeignKey,
+                own.physical().name(),
+                format!("{at} cannot point at {reason}"),
+            );
+        };
+        let Some(table) = catalog.table(name).filter(|table| table.tenancy != Tenancy::Invisible) else {
+            refuse(format!("`{name}`: it does not exist or applets cannot see it"));
+            return None;
+        };
+        let Some(tenant) = table.tenant_column() else {
+            refuse(format!("`{name}`: it has no tenant column that the key could begin with"));
+            return None;
+        };
+        let Some(target) = table.column(key.column()) else {
+            refuse(format!("`{name}.{}`: there is no such column", key.column()));
+            return None;
+        };
+        if !key_of(table, tenant, &target.name) {
+            refuse(format!(
+                "`{name}.{}`: `{name}` has no unique key ({tenant}, {})",
+                target.name, target.name
+            ));
+            return None;
+        }
+        let wanted = column.column_type().sql();
+        if base(&wanted) != base(&target.sql_type) {
+            refuse(format!(
+                "`{name}.{}`: that is of type {}, this of type {wanted}",
+                target.name, target.sql_type
+            ));
+            return None;
+        }
+        Some(table)
+    }
+
+    /// Keys of other tables that span tenants, where the applet may write: whether a value exists in
+    /// another tenant could show (SPEC Decision 7).
+    pub(crate) fn warnings(&self, grants: &Grants) -> Vec<String> {
+        let written = grants.tables().filter(|(name, grant)| {
+            !grants.is_own(name) && (grant.insert.is_some() || grant.update.is_some())
+        });
+        let mut warnings = Vec::new();
+        for table in written.filter_map(|(name, _)| self.catalog.table(name)) {
+            for key in table.global_keys() {
+                warnings.push(format!(
+                    "key `{key}` of `{}` spans tenants: its columns cannot be written unless the operator allows it",
+                    table.name
+                ));
+            }
+        }
+        for own in self.manifest.tables() {
+            for column in own.columns() {
+                if let Some(key) = column.foreign_key()
+                    && let Target::Shared(target) = key.target()
+                    && matches!(key.on_delete().sql(), "RESTRICT" | "NO ACTION")
+                {
+                    warnings.push(format!(
+                        "a row of `{target}` cannot be deleted while a row of `{}` points at it",
+                        own.physical()
+                    ));
+                }
+            }
+        }
+        warnings
+    }
+
+    fn visible(&self, name: &SqlName) -> Option<&'a Table> {
+        self.catalog.table(name).filter(|table| table.tenancy != Tenancy::Invisible)
+    }
+
+    fn problem(&mut self, code: ProblemCode, table: &SqlName, message: String) {
+        self.problems.push(Problem { code, table: table.to_string(), message });
+    }
+}
+
+/// A type without its length: `character varying(100)` and `character varying(255)` can be compared.
+fn base(sql_type: &str) -> &str {
+    sql_type.split_once('(').map_or(sql_type, |(name, _)| name)
+}
