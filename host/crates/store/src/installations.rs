@@ -235,6 +235,28 @@ impl Store {
         row.map(|row| active(row, tenant, workspace, applet)).transpose()
     }
 
+    /// The package and the grants that an installation runs, or ran last, whatever its state. `None` before
+    /// its first activation.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn installed(
+        &self,
+        status: &InstallationStatus,
+    ) -> Result<Option<(AppletDigest, Grants)>, StoreError> {
+        let Some(digest) = status.digest else { return Ok(None) };
+        let row: Option<(serde_json::Value,)> = sqlx::query_as(
+            "SELECT grants FROM applet_host.installations WHERE tenant_id = $1 AND id = $2 AND grants IS NOT NULL",
+        )
+        .bind(status.tenant.as_uuid())
+        .bind(status.id.as_uuid())
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(StoreError::database("read an installation's grants"))?;
+        row.map(|(grants,)| Ok((digest, Granted::read(grants, &status.applet)?))).transpose()
+    }
+
     /// Replaces an installation's state, unless somebody else did so first, and lets caches know.
     ///
     /// # Errors

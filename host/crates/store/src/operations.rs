@@ -107,12 +107,10 @@ pub struct StepToken {
 
 impl StepToken {
     /// The statement that marks the step done, for the transaction of its effect. Fails when somebody has
-    /// taken over. Made of a UUID and numbers only, so it can be sent as text among DDL.
-    pub fn finish_statement(&self) -> String {
-        format!(
-            "SELECT applet_host.finish_step('{}'::uuid, {}, {}, NULL)",
-            self.operation, self.token, self.step
-        )
+    /// taken over. Made of a UUID, numbers and a boolean only, so it can be sent as text among DDL.
+    pub fn finish_statement(&self, created: bool) -> String {
+        let Self { operation, token, step } = self;
+        format!("SELECT applet_host.finish_step('{operation}', {token}, {step}, '{{\"created\": {created}}}')")
     }
 
     /// The statement that claims a table name for an applet, for the transaction that makes the table.
@@ -297,20 +295,20 @@ impl OperationLease {
         StepToken { operation: self.operation, token: self.token, step }
     }
 
-    /// Announces a step before anything of it is done, and moves the installation's state to it. `true`
-    /// when the step was finished before: there is nothing to do again.
+    /// Announces a step before anything of it is done, and moves the installation's state to it. When the
+    /// step was finished before, what came of it.
     ///
     /// # Errors
     ///
     /// [`StoreError::Fenced`] when somebody has taken over.
-    pub async fn announce(&mut self, step: u32, name: &str) -> Result<bool, StoreError> {
+    pub async fn announce(&mut self, step: u32, name: &str) -> Result<Option<serde_json::Value>, StoreError> {
         let mut transaction =
             self.connection.begin().await.map_err(StoreError::database("announce a step"))?;
         fence(&mut transaction, self.operation, self.token).await?;
-        let (done,): (bool,) = sqlx::query_as(
+        let (done,): (Option<serde_json::Value>,) = sqlx::query_as(
             "INSERT INTO applet_host.operation_steps AS s (operation_id, ordinal, name) VALUES ($1, $2, $3)
              ON CONFLICT (operation_id, ordinal) DO UPDATE SET name = s.name
-             RETURNING s.done_at IS NOT NULL",
+             RETURNING CASE WHEN s.done_at IS NOT NULL THEN coalesce(s.result, 'null') END",
         )
         .bind(self.operation.as_uuid())
         .bind(ordinal(step))

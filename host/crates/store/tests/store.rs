@@ -128,9 +128,10 @@ async fn s4_19_the_way_from_submission_to_an_active_installation() {
     let (plan, mut lease) = redeem(&store, &planned).await.unwrap().unwrap();
     assert_eq!(plan.content(), &json!({"steps": []}));
     assert_eq!(plan.grants().digest(), read_grant("clients").digest());
-    assert!(!lease.announce(0, "make the role").await.unwrap());
+    assert_eq!(lease.announce(0, "make the role").await.unwrap(), None);
     lease.finish_step(0, &json!({"made": true})).await.unwrap();
-    assert!(lease.announce(0, "make the role").await.unwrap(), "a finished step is known to be finished");
+    let finished = lease.announce(0, "make the role").await.unwrap();
+    assert_eq!(finished, Some(json!({"made": true})), "a finished step is known to be finished");
     lease.activate().await.unwrap();
 
     let running = active(&store, 1).await.unwrap();
@@ -272,7 +273,7 @@ async fn s4_30_an_operation_is_taken_over_and_the_one_before_is_fenced_off() {
     assert!(cluster.psql("UPDATE applet_host.operations SET lease_until = now() - interval '1 second'"));
     let Takeover::Taken(again, mut lease) = store.take_over(operation).await.unwrap() else { panic!() };
     assert_eq!(again.plan_digest(), plan.plan_digest());
-    assert!(!lease.announce(0, "make the role").await.unwrap(), "announced is not finished");
+    assert_eq!(lease.announce(0, "make the role").await.unwrap(), None, "announced is not finished");
     assert!(matches!(sleeper.finish_step(0, &json!(null)).await, Err(StoreError::Fenced)));
     assert!(matches!(sleeper.activate().await, Err(StoreError::Fenced)));
 

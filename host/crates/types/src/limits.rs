@@ -43,6 +43,24 @@ impl Default for StatementLimits {
     }
 }
 
+impl StatementLimits {
+    /// The lower of both, limit by limit.
+    #[must_use]
+    pub fn lowered_to(&self, other: &Self) -> Self {
+        Self {
+            sql_bytes: self.sql_bytes.min(other.sql_bytes),
+            tokens: self.tokens.min(other.tokens),
+            operator_chain: self.operator_chain.min(other.operator_chain),
+            depth: self.depth.min(other.depth),
+            parameters: self.parameters.min(other.parameters),
+            parameter_bytes: self.parameter_bytes.min(other.parameter_bytes),
+            joins: self.joins.min(other.joins),
+            subqueries: self.subqueries.min(other.subqueries),
+            rows: self.rows.min(other.rows),
+        }
+    }
+}
+
 /// What bounds the execution of statements and of one invocation as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -110,6 +128,33 @@ impl Default for ExecutionLimits {
     }
 }
 
+impl ExecutionLimits {
+    /// The lower of both, limit by limit.
+    #[must_use]
+    pub fn lowered_to(&self, other: &Self) -> Self {
+        Self {
+            statement_timeout_ms: self.statement_timeout_ms.min(other.statement_timeout_ms),
+            lock_timeout_ms: self.lock_timeout_ms.min(other.lock_timeout_ms),
+            transaction_ms: self.transaction_ms.min(other.transaction_ms),
+            idle_in_transaction_ms: self.idle_in_transaction_ms.min(other.idle_in_transaction_ms),
+            rows_changed: self.rows_changed.min(other.rows_changed),
+            result_bytes: self.result_bytes.min(other.result_bytes),
+            invocation_result_bytes: self.invocation_result_bytes.min(other.invocation_result_bytes),
+            row_bytes: self.row_bytes.min(other.row_bytes),
+            statements: self.statements.min(other.statements),
+            open_transactions: self.open_transactions.min(other.open_transactions),
+            wall_ms: self.wall_ms.min(other.wall_ms),
+            cpu_ms: self.cpu_ms.min(other.cpu_ms),
+            memory_bytes: self.memory_bytes.min(other.memory_bytes),
+            table_elements: self.table_elements.min(other.table_elements),
+            host_calls: self.host_calls.min(other.host_calls),
+            host_call_bytes: self.host_call_bytes.min(other.host_call_bytes),
+            handles: self.handles.min(other.handles),
+            log_bytes: self.log_bytes.min(other.log_bytes),
+        }
+    }
+}
+
 /// What an installation's invocations are held to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -118,6 +163,17 @@ pub struct Limits {
     pub statement: StatementLimits,
     /// At run time.
     pub execution: ExecutionLimits,
+}
+
+impl Limits {
+    /// The lower of both, limit by limit: a manifest and an admin can only lower what the operator gives.
+    #[must_use]
+    pub fn lowered_to(&self, other: &Self) -> Self {
+        Self {
+            statement: self.statement.lowered_to(&other.statement),
+            execution: self.execution.lowered_to(&other.execution),
+        }
+    }
 }
 
 /// What the host as a whole is held to; shared by all applets, so no manifest can name it.

@@ -1,0 +1,175 @@
+//! What can go wrong on the way from a package to an active installation.
+
+use applet_datasource::twin::TwinReport;
+use applet_manifest::{SelectionError, Violations};
+use applet_plan::PlanRefusal;
+use applet_store::{ApprovalRefusal, StoreError};
+use applet_types::{ErrorCode, Failure, HookError};
+
+use crate::{IllegalTransition, InjectedFault};
+
+/// Why an operation was refused or failed. `Display` is fit for an admin of the tenant; what only the
+/// operator may read is in [`LifecycleError::operator_detail`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LifecycleError {
+    /// Does not exist, or belongs to another tenant.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// Takes an admin of the tenant.
+    #[error("only an admin of the tenant can do this")]
+    NotAdmin,
+    /// The manifest is invalid; all violations.
+    #[error("the manifest is invalid:\n{0}")]
+    Manifest(Violations),
+    /// The component cannot be used.
+    #[error("the component cannot be used: {0}")]
+    Component(Failure),
+    /// The manifest lists hooks that the component does not export (SPEC S4x.8).
+    #[error("the manifest lists hooks that the component does not export: {}", .0.join(", "))]
+    HooksMissing(Vec<String>),
+    /// The plan cannot be made.
+    #[error("it cannot be installed here: {0}")]
+    Refused(PlanRefusal),
+    /// A plan that was made could not be written down.
+    #[error("the plan cannot be kept: {0}")]
+    Plan(String),
+    /// The admin's selection does not match what is requested.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// The approval cannot be used.
+    #[error(transparent)]
+    Approval(#[from] ApprovalRefusal),
+    /// Makes no sense now.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// Another process works on this installation.
+    #[error("another process is working on this installation")]
+    Held,
+    /// A physical table name belongs to another applet (SPEC S4.20).
+    #[error("a table name of this applet belongs to another applet; rename the table")]
+    NameTaken,
+    /// The second wall is open somewhere.
+    #[error("the twin-tenant check found a leak; nothing was activated")]
+    Leak(TwinReport),
+    /// The applet's own hook failed.
+    #[error("on-install: {0}")]
+    Hook(HookError),
+    /// The shared database refused; the operator's log says why.
+    #[error("the database refused to be prepared")]
+    Database(applet_datasource::Error),
+    /// The host's metadata.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A test asked for it.
+    #[error(transparent)]
+    Fault(#[from] InjectedFault),
+}
+
+impl LifecycleError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not-found",
+            Self::NotAdmin => "not-admin",
+            Self::Manifest(_) => ErrorCode::ManifestInvalid.as_str(),
+            Self::Component(failure) => failure.code.as_str(),
+            Self::HooksMissing(_) => "hook-not-exported",
+            Self::Refused(_) | Self::Plan(_) => "plan-impossible",
+            Self::Selection(_) => "not-requested",
+            Self::Approval(refusal) => refusal.as_str(),
+            Self::Illegal(_) => "illegal-transition",
+            Self::Held => "held",
+            Self::NameTaken => "name-taken",
+            Self::Leak(_) => "twin-check-failed",
+            Self::Hook(HookError::Host(failure)) => failure.code.as_str(),
+            Self::Hook(HookError::Applet { .. } | HookError::NoSuchHook(_)) => "hook-failed",
+            Self::Database(_) => ErrorCode::DatabaseUnavailable.as_str(),
+            Self::Store(error) => error.code().as_str(),
+            Self::Fault(_) => ErrorCode::Internal.as_str(),
+        }
+    }
+
+    /// The HTTP status it is reported with. Another tenant's resource is 404, never 403.
+    pub const fn http_status(&self) -> u16 {
+        match self {
+            Self::NotFound(_) => 404,
+            Self::NotAdmin => 403,
+            Self::Manifest(_) | Self::HooksMissing(_) | Self::Refused(_) | Self::Plan(_) | Self::Selection(_) => 422,
+            Self::Component(failure) | Self::Hook(HookError::Host(failure)) => failure.code.http_status(),
+            Self::Hook(HookError::Applet { .. } | HookError::NoSuchHook(_)) => 422,
+            Self::Approval(_) | Self::Illegal(_) | Self::Held | Self::NameTaken => 409,
+            Self::Leak(_) | Self::Fault(_) => 500,
+            Self::Database(_) => 503,
+            Self::Store(error) => error.code().http_status(),
+        }
+    }
+
+    /// What only the operator may read: it can carry the database's own words.
+    pub fn operator_detail(&self) -> Option<String> {
+        match self {
+            Self::Database(error) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether the same operation may succeed when it is resumed as it is. Anything else needs a change
+    /// by somebody, and so a new plan or package.
+    pub const fn resumable(&self) -> bool {
+        match self {
+            Self::Database(_) | Self::Fault(_) | Self::Held => true,
+            Self::Store(error) => error.code().retryable(),
+            Self::Hook(HookError::Host(failure)) => failure.code.retryable(),
+            Self::NotFound(_)
+            | Self::NotAdmin
+            | Self::Manifest(_)
+            | Self::Component(_)
+            | Self::HooksMissing(_)
+            | Self::Refused(_)
+            | Self::Plan(_)
+            | Self::Selection(_)
+            | Self::Approval(_)
+            | Self::Illegal(_)
+            | Self::NameTaken
+            | Self::Leak(_)
+            | Self::Hook(HookError::Applet { .. } | HookError::NoSuchHook(_)) => false,
+        }
+    }
+
+    /// What is kept in the operation's record, for people.
+    pub(crate) fn failure(&self) -> Failure {
+        match self {
+            Self::Component(failure) | Self::Hook(HookError::Host(failure)) => failure.clone(),
+            Self::Database(_) => Failure::new(ErrorCode::DatabaseUnavailable, self.to_string()),
+            Self::Store(error) => Failure::new(error.code(), self.to_string()),
+            Self::Manifest(_) | Self::HooksMissing(_) => {
+                Failure::new(ErrorCode::ManifestInvalid, self.to_string())
+            }
+            _ => Failure::new(ErrorCode::Internal, self.to_string()),
+        }
+    }
+}
+
+impl From<applet_datasource::Error> for LifecycleError {
+    fn from(error: applet_datasource::Error) -> Self {
+        // Raised by the functions of schema `applet_host` inside a transaction of the tables' own.
+        if let applet_datasource::Error::Statement { answer, .. } = &error {
+            match answer.code.as_deref() {
+                Some("AH001") => return Self::Store(StoreError::Fenced),
+                Some("AH002") => return Self::NameTaken,
+                Some(_) | None => {}
+            }
+        }
+        tracing::error!(%error, "the shared database refused");
+        Self::Database(error)
+    }
+}
+
+impl From<StoreError> for LifecycleError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NameTaken => Self::NameTaken,
+            other => Self::Store(other),
+        }
+    }
+}

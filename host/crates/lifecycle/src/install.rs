@@ -1,0 +1,166 @@
+//! Applying an approved plan: check again, spend the approval, do the steps, become active.
+
+use applet_plan::Plan;
+use applet_store::{
+    Applet, ApprovalRefusal, ApprovedPlan, InstallationStatus, OperationLease, PlanState, State, StateChange,
+    StoreError, Takeover,
+};
+use applet_types::{AppletId, OperationId, RequestId, WorkspaceId};
+
+use crate::planning::compute;
+use crate::steps::Work;
+use crate::submit::load;
+use crate::{Event, FaultPoint, InstallReport, Lifecycle, LifecycleError, OpContext, Progress, transition};
+
+impl Lifecycle {
+    /// Installs what an admin has approved, or finishes an installation that was interrupted. Afterwards
+    /// the applet's hooks can be called.
+    ///
+    /// The plan is computed again first, from the package as it is kept and the database as it is now.
+    /// When it is not the approved one, the new plan is put before the admins instead, and the refusal is
+    /// [`ApprovalRefusal::Void`].
+    ///
+    /// # Errors
+    ///
+    /// Why the approval cannot be used, or what failed; the installation's state says at which step.
+    pub async fn install(
+        &self,
+        ctx: &OpContext,
+        workspace: WorkspaceId,
+        applet: &AppletId,
+        progress: &dyn Progress,
+    ) -> Result<InstallReport, LifecycleError> {
+        ctx.manage()?;
+        let status = self.status(ctx, workspace, applet).await?;
+        match status.state {
+            State::Applying { .. } | State::Failed { resumable: true, .. } => {
+                let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
+                let operation = operation.ok_or(LifecycleError::NotFound("operation"))?;
+                self.resume_one(operation.id, ctx.request, progress).await?.ok_or(LifecycleError::Held)
+            }
+            _ => self.install_approved(ctx, &status, progress).await,
+        }
+    }
+
+    async fn install_approved(
+        &self,
+        ctx: &OpContext,
+        status: &InstallationStatus,
+        progress: &dyn Progress,
+    ) -> Result<InstallReport, LifecycleError> {
+        let store = &self.parts.store;
+        let Some(open) = store.open_plan(ctx.tenant, status.id).await? else {
+            return Err(self.why_nothing_is_open(ctx, status).await?);
+        };
+        let package = store.applet(open.applet_digest).await?.ok_or(LifecycleError::NotFound("applet"))?;
+        let now = self.recompute(status, &package).await?;
+        if now.digest() != open.digest {
+            self.keep(ctx, status, &package, &now).await?;
+            return Err(ApprovalRefusal::Void.into());
+        }
+        // Said as it is, rather than that the state does not fit or that an earlier approval is spent.
+        if open.state == PlanState::Pending {
+            return Err(ApprovalRefusal::Missing.into());
+        }
+        let change = StateChange { from: status.state, to: transition(status.state, Event::Start)? };
+        self.pass(FaultPoint::InstallChecked)?;
+        let redeemed = store.redeem(ctx.tenant, status.id, package.digest, &open.digest, change).await?;
+        let (plan, lease) = redeemed?;
+        self.pass(FaultPoint::InstallRedeemed)?;
+        self.apply(plan, lease, ctx.request, progress, false).await
+    }
+
+    /// An approval that was spent, or none at all.
+    async fn why_nothing_is_open(
+        &self,
+        ctx: &OpContext,
+        status: &InstallationStatus,
+    ) -> Result<LifecycleError, LifecycleError> {
+        let approvals = self.parts.store.approvals(ctx.tenant, status.id).await?;
+        let refusal = match approvals.first() {
+            None => ApprovalRefusal::Missing,
+            Some(approval) if approval.consumed_at.is_some() => ApprovalRefusal::Spent,
+            Some(_) => ApprovalRefusal::Void,
+        };
+        Ok(refusal.into())
+    }
+
+    /// The plan for this package as things are now.
+    async fn recompute(
+        &self,
+        status: &InstallationStatus,
+        package: &Applet,
+    ) -> Result<Plan, LifecycleError> {
+        let mut admin = self.admin().await?;
+        let catalog = self.read_catalog(&mut admin).await?.catalog;
+        let manifest = load(&package.manifest)?;
+        let installed = self.installed(status).await?;
+        compute(installed.as_ref(), &manifest, &manifest.requested(), &catalog)
+    }
+
+    /// Finishes every operation that a host has left unfinished, of all tenants. What another process
+    /// works on is left to it. What a host does when it starts.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot list them. What becomes of each is in the answer.
+    pub async fn resume(
+        &self,
+        request: RequestId,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(OperationId, Result<InstallReport, LifecycleError>)>, LifecycleError> {
+        let mut outcomes = Vec::new();
+        for operation in self.parts.store.unfinished_operations().await? {
+            match self.resume_one(operation, request, progress).await {
+                Ok(Some(report)) => outcomes.push((operation, Ok(report))),
+                Ok(None) => {}
+                Err(error) => outcomes.push((operation, Err(error))),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// `None` when somebody else works on it, or it is over.
+    async fn resume_one(
+        &self,
+        operation: OperationId,
+        request: RequestId,
+        progress: &dyn Progress,
+    ) -> Result<Option<InstallReport>, LifecycleError> {
+        match self.parts.store.take_over(operation).await? {
+            Takeover::Taken(plan, lease) => self.apply(*plan, lease, request, progress, true).await.map(Some),
+            Takeover::Held | Takeover::Over => Ok(None),
+        }
+    }
+
+    /// Does the steps. A failure is written down; after it, or after a crash, they can be done again.
+    async fn apply(
+        &self,
+        plan: ApprovedPlan,
+        lease: OperationLease,
+        request: RequestId,
+        progress: &dyn Progress,
+        resumed: bool,
+    ) -> Result<InstallReport, LifecycleError> {
+        let mut work = Work::new(self, plan, lease, progress);
+        match work.run(request).await {
+            Ok(report) => {
+                self.pass(FaultPoint::Activating)?;
+                work.lease.activate().await?;
+                self.pass(FaultPoint::Activated)?;
+                Ok(InstallReport { resumed, ..report })
+            }
+            // Somebody else is at it: what we think of it does not matter any more.
+            Err(LifecycleError::Store(StoreError::Fenced)) => Err(LifecycleError::Held),
+            Err(error) => {
+                let (operation, step) = (work.lease.operation(), work.step);
+                tracing::warn!(%operation, step, %error, "the installation failed");
+                // When this cannot be written down either, the operation stays open and is resumed.
+                if let Err(unwritten) = work.lease.fail(step, &error.failure(), error.resumable()).await {
+                    tracing::error!(%operation, step, %unwritten, "and the failure could not be recorded");
+                }
+                Err(error)
+            }
+        }
+    }
+}

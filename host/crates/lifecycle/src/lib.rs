@@ -1,0 +1,90 @@
+//! An applet's way from a package to answered hooks: submit, plan, approve, install, switch off and on.
+//!
+//! *Invariants:* this is the only crate that applies an [`applet_store::ApprovedPlan`]. Everything that takes several
+//! steps is written down before it is done (intent), done so that doing it again changes nothing, and then
+//! marked done; [`Lifecycle::resume`] finishes what a killed host has left. What is applied is what was
+//! approved: package, plan and database are compared again just before.
+//!
+//! Start reading at [`Lifecycle`], then `install.rs`; [`transition`] is the state machine.
+
+mod approve;
+mod context;
+mod error;
+mod faults;
+mod install;
+mod planning;
+mod progress;
+mod report;
+mod state;
+mod steps;
+mod submit;
+mod switch;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use applet_datasource::Admin;
+use applet_datasource::catalog::{CatalogOptions, Reading};
+use applet_store::Store;
+use applet_types::{Applets, Limits, Secret};
+
+pub use applet_datasource::twin::{TwinReport, TwinTable, TwinVerdict};
+pub use applet_manifest::{GrantRef, Selection};
+pub use approve::Decision;
+pub use context::{OpContext, Standing};
+pub use error::LifecycleError;
+pub use faults::{Fault, FaultPoint, Faults, InjectedFault, UnknownFault};
+pub use planning::Planned;
+pub use progress::{Progress, Silent};
+pub use report::{HookOutcome, InstallReport, SubmitReport, TableOutcome};
+pub use state::{Event, IllegalTransition, transition};
+pub use submit::Package;
+
+/// What the lifecycle is put together from.
+#[derive(Clone)]
+pub struct Parts {
+    /// The host's metadata.
+    pub store: Store,
+    /// The URL of an administrator of the shared database.
+    pub admin_url: Secret,
+    /// What is read of its catalogue.
+    pub catalog: CatalogOptions,
+    /// Runs components.
+    pub applets: Arc<dyn Applets>,
+    /// What every installation is held to unless its manifest or an admin lowers it.
+    pub limits: Limits,
+    /// The monotonic clock.
+    pub now: fn() -> Instant,
+    /// Faults to inject; none outside tests.
+    pub faults: Faults,
+}
+
+/// Takes applets through their life.
+#[derive(Clone)]
+pub struct Lifecycle {
+    parts: Parts,
+}
+
+impl Lifecycle {
+    /// Puts it together. Nothing is touched.
+    pub const fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// The host's metadata.
+    pub const fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    async fn admin(&self) -> Result<Admin, LifecycleError> {
+        Ok(Admin::connect(self.parts.admin_url.reveal()).await?)
+    }
+
+    async fn read_catalog(&self, admin: &mut Admin) -> Result<Reading, LifecycleError> {
+        Ok(applet_datasource::catalog::read(admin, &self.parts.catalog).await?)
+    }
+
+    fn pass(&self, point: FaultPoint) -> Result<(), LifecycleError> {
+        Ok(self.parts.faults.pass(point)?)
+    }
+}
