@@ -94,7 +94,8 @@ impl Admin {
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, Error> {
-    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| Error::Url(error.to_string()))?;
+    let options: PgConnectOptions =
+        url.parse().map_err(|error: sqlx::Error| Error::Url(error.to_string()))?;
     // Passwords and secrets go through here: no statement text may reach a log.
     Ok(options.application_name("applet-host").disable_statement_logging())
 }

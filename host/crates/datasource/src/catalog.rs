@@ -42,7 +42,9 @@ pub struct Reading {
 ///
 /// When the session breaks or may not read the catalogue.
 pub async fn read(admin: &mut Admin, options: &CatalogOptions) -> Result<Reading, Error> {
-    admin.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog", DOING).await?;
+    admin
+        .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog", DOING)
+        .await?;
     let rows = Rows::fetch(admin, options).await;
     let ended = admin.run("COMMIT", DOING).await;
     let rows = rows?;
@@ -187,11 +189,16 @@ impl Rows {
         let mut tables: BTreeMap<SqlName, Table> = BTreeMap::new();
         for row in std::mem::take(&mut self.tables) {
             let (Ok(schema), Ok(name)) = (SqlName::exact(&row.schema), SqlName::exact(&row.name)) else {
-                remarks.push(format!("table `{}`.`{}` is left out: applets cannot write its name", row.schema, row.name));
+                remarks.push(format!(
+                    "table `{}`.`{}` is left out: applets cannot write its name",
+                    row.schema, row.name
+                ));
                 continue;
             };
             if tables.contains_key(&name) {
-                remarks.push(format!("table `{schema}`.`{name}` is left out: an earlier schema has one of this name"));
+                remarks.push(format!(
+                    "table `{schema}`.`{name}` is left out: an earlier schema has one of this name"
+                ));
                 continue;
             }
             let table = self.table(row, schema, name, options, &mut remarks);
@@ -223,7 +230,13 @@ impl Rows {
         }
         let tenancy = tenancy(&name, row.plain, &columns, options, remarks);
         Table {
-            unique_keys: self.keys.remove(&row.id).unwrap_or_default().into_iter().map(KeyRow::into_key).collect(),
+            unique_keys: self
+                .keys
+                .remove(&row.id)
+                .unwrap_or_default()
+                .into_iter()
+                .map(KeyRow::into_key)
+                .collect(),
             foreign_keys: self
                 .references
                 .remove(&row.id)
@@ -235,7 +248,11 @@ impl Rows {
             name,
             columns,
             tenancy,
-            row_security: RowSecurity { enabled: row.enabled, forced: row.forced, tenant_policy: row.tenant_policy },
+            row_security: RowSecurity {
+                enabled: row.enabled,
+                forced: row.forced,
+                tenant_policy: row.tenant_policy,
+            },
             owner: row.owner,
         }
     }
@@ -253,7 +270,8 @@ fn tenancy(
     let listed = options.global_tables.contains(name);
     if !plain {
         if listed {
-            remarks.push(format!("`{name}` is listed as global and is no ordinary table: it stays invisible"));
+            remarks
+                .push(format!("`{name}` is listed as global and is no ordinary table: it stays invisible"));
         }
         return Tenancy::Invisible;
     }
@@ -284,7 +302,13 @@ impl ColumnRow {
             (false, true) => Generation::Sequence,
             (false, false) => Generation::None,
         };
-        Column { name, sql_type: self.sql_type, nullable: self.nullable, default: self.default_text, generation }
+        Column {
+            name,
+            sql_type: self.sql_type,
+            nullable: self.nullable,
+            default: self.default_text,
+            generation,
+        }
     }
 }
 
@@ -295,7 +319,12 @@ impl KeyRow {
         let all = self.columns.len();
         let columns: Vec<_> =
             self.columns.into_iter().map_while(|name| SqlName::exact(&name?).ok()).collect();
-        UniqueKey { name: self.name, primary: self.is_primary, partial: self.partial || columns.len() < all, columns }
+        UniqueKey {
+            name: self.name,
+            primary: self.is_primary,
+            partial: self.partial || columns.len() < all,
+            columns,
+        }
     }
 }
 
@@ -308,7 +337,10 @@ impl ReferenceRow {
         if let (Some(columns), Some(target), Some(target_columns)) = parts {
             return Some(ForeignKey { name: self.name, columns, target, target_columns });
         }
-        remarks.push(format!("foreign key `{}` of table `{table}` is left out: applets cannot write its names", self.name));
+        remarks.push(format!(
+            "foreign key `{}` of table `{table}` is left out: applets cannot write its names",
+            self.name
+        ));
         None
     }
 }
@@ -345,8 +377,14 @@ mod tests {
         assert_eq!(decide("tenants", true, std::slice::from_ref(&id), &[]), (scoped("id"), 0));
         assert_eq!(decide("clients", true, &[tenant.clone()], &["clients"]), (scoped("tenant_id"), 1));
         assert_eq!(decide("clients", false, &[tenant], &[]), (Tenancy::Invisible, 0));
-        assert_eq!(decide("notes", true, &[column("tenant_id", "text")], &["notes"]), (Tenancy::Invisible, 1));
-        assert_eq!(decide("countries", true, std::slice::from_ref(&id), &["countries"]), (Tenancy::Global, 0));
+        assert_eq!(
+            decide("notes", true, &[column("tenant_id", "text")], &["notes"]),
+            (Tenancy::Invisible, 1)
+        );
+        assert_eq!(
+            decide("countries", true, std::slice::from_ref(&id), &["countries"]),
+            (Tenancy::Global, 0)
+        );
         assert_eq!(decide("countries", true, &[id], &[]), (Tenancy::Invisible, 0));
     }
 

@@ -1,6 +1,5 @@
 //! Which rule of pg_hba.conf decides about a login: told to an operator whose server refuses ours.
 
-
 use crate::{Admin, Error};
 
 #[derive(sqlx::FromRow)]
@@ -37,13 +36,20 @@ pub(crate) async fn explain(admin: &mut Admin, role: &str) -> Result<String, Err
     let doing = "cannot read the rules of pg_hba.conf";
     let rule = query.fetch_optional(admin.session()).await.map_err(Error::statement(doing))?;
     let kind = if local { "local" } else { "host" };
-    let want = format!("put `{kind} all +applet_guest{} scram-sha-256` before it", if local { "" } else { " samenet" });
+    let want = format!(
+        "put `{kind} all +applet_guest{} scram-sha-256` before it",
+        if local { "" } else { " samenet" }
+    );
     Ok(match rule {
-        None => format!("no rule of pg_hba.conf lets it in: add `{kind} all +applet_guest{} scram-sha-256`",
-            if local { "" } else { " samenet" }),
+        None => format!(
+            "no rule of pg_hba.conf lets it in: add `{kind} all +applet_guest{} scram-sha-256`",
+            if local { "" } else { " samenet" }
+        ),
         Some(rule) if matches!(rule.auth_method.as_str(), "scram-sha-256" | "md5" | "password" | "trust") => {
-            format!("line {} of pg_hba.conf (`{}`) decides and takes passwords: its password or its limits do not fit",
-                rule.line_number, rule.text)
+            format!(
+                "line {} of pg_hba.conf (`{}`) decides and takes passwords: its password or its limits do not fit",
+                rule.line_number, rule.text
+            )
         }
         Some(rule) => format!(
             "line {} of pg_hba.conf (`{}`) decides: applet roles log in with a password; {want} and reload",

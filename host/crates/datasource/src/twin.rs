@@ -140,7 +140,9 @@ impl Twin<'_> {
             return leaks("the tenant can change another tenant's row");
         }
         if self.twins_rows(admin, Some(self.other)).await? != 1 {
-            return Err(Error::Unexpected("the twin does not see its own row, so nothing is proven".to_owned()));
+            return Err(Error::Unexpected(
+                "the twin does not see its own row, so nothing is proven".to_owned(),
+            ));
         }
         Ok(TwinVerdict::Holds { rows: before.0 })
     }
@@ -265,11 +267,7 @@ impl Twin<'_> {
         let tenant = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
         let setting: Vec<_> = SETTING.split('.').map(ident).collect();
         let setting = setting.join(".");
-        let sql = format!(
-            "SET LOCAL {setting} = {}; SET LOCAL ROLE {}",
-            literal(&tenant),
-            ident(self.role)
-        );
+        let sql = format!("SET LOCAL {setting} = {}; SET LOCAL ROLE {}", literal(&tenant), ident(self.role));
         admin.run(sql, DOING).await
     }
 

@@ -51,9 +51,14 @@ async fn s4_51_an_applet_sees_and_writes_its_tenants_rows_only() {
     run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
     assert_eq!(texts(&mut session, names).await.unwrap(), ["Anna", "Boris"]);
     assert_eq!(texts(&mut session, "SELECT name FROM public.countries").await.unwrap().len(), 2);
-    let insert = |tenant: &str| format!("INSERT INTO public.clients (tenant_id, first_name) VALUES ('{tenant}', 'New') RETURNING id");
+    let insert = |tenant: &str| {
+        format!("INSERT INTO public.clients (tenant_id, first_name) VALUES ('{tenant}', 'New') RETURNING id")
+    };
     assert_eq!(run(&mut session, &insert(A)).await, Ok(1));
-    assert_eq!(run(&mut session, &insert("bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb")).await, Err("42501".to_owned()));
+    assert_eq!(
+        run(&mut session, &insert("bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb")).await,
+        Err("42501".to_owned())
+    );
     assert_eq!(run(&mut session, "UPDATE public.clients SET first_name = 'X' WHERE id = 3").await, Ok(0));
     run(&mut session, "SET applet.tenant = ''").await.unwrap();
     assert_eq!(texts(&mut session, names).await.unwrap(), Vec::<String>::new());
@@ -135,8 +140,13 @@ async fn d1_rights_beyond_the_grants_are_taken_away() {
     assert_eq!(before.login, prepared.login);
     let mut session = database.applet(&prepared).await;
     run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
-    for denied in ["SELECT * FROM api_keys", "SELECT key FROM settings", "SELECT set_config('a.b', 'c', false)",
-        "CREATE TABLE public.mine (a int)", "SELECT * FROM theirs"] {
+    for denied in [
+        "SELECT * FROM api_keys",
+        "SELECT key FROM settings",
+        "SELECT set_config('a.b', 'c', false)",
+        "CREATE TABLE public.mine (a int)",
+        "SELECT * FROM theirs",
+    ] {
         assert_eq!(run(&mut session, denied).await, Err("42501".to_owned()), "{denied}");
     }
     let bad = format!("SELECT 1 FROM pg_roles WHERE rolname = '{role}' AND (rolbypassrls OR rolcreatedb OR rolconnlimit < 0)
@@ -172,7 +182,8 @@ async fn d1_two_databases_of_a_server_are_prepared_at_the_same_time() {
     let (one, two) = tokio::join!(Database::new(), Database::new());
     let grants = usual_grants();
     for _ in 0..3 {
-        let (first, again, second) = tokio::join!(one.prepare(&grants), one.prepare(&grants), two.prepare(&grants));
+        let (first, again, second) =
+            tokio::join!(one.prepare(&grants), one.prepare(&grants), two.prepare(&grants));
         let (first, again, second) = (first.unwrap(), again.unwrap(), second.unwrap());
         assert_eq!(first.login, again.login);
         assert_ne!(first.login.role, second.login.role);
@@ -192,9 +203,18 @@ async fn d1_other_roles_keep_what_they_had() {
     )).await.unwrap();
     let options: sqlx::postgres::PgConnectOptions = database.url.parse().unwrap();
     let mut session = PgConnection::connect_with(&options.username(&clerk)).await.unwrap();
-    let can = ["SELECT id FROM clients", "SELECT id FROM chats", "SELECT * FROM all_clients", "SELECT * FROM settings",
-        "SELECT * FROM backoffice.payroll", "SELECT set_config('a.b', 'c', false)", "SELECT pg_notify('a', 'b')",
-        "CREATE TEMP TABLE mine (a int)", "DO 'BEGIN END'", "SELECT count_all_clients()"];
+    let can = [
+        "SELECT id FROM clients",
+        "SELECT id FROM chats",
+        "SELECT * FROM all_clients",
+        "SELECT * FROM settings",
+        "SELECT * FROM backoffice.payroll",
+        "SELECT set_config('a.b', 'c', false)",
+        "SELECT pg_notify('a', 'b')",
+        "CREATE TEMP TABLE mine (a int)",
+        "DO 'BEGIN END'",
+        "SELECT count_all_clients()",
+    ];
     for sql in can {
         run(&mut session, "DROP TABLE IF EXISTS pg_temp.mine").await.ok();
         run(&mut session, sql).await.unwrap_or_else(|code| panic!("before: {sql}: {code}"));
@@ -204,7 +224,11 @@ async fn d1_other_roles_keep_what_they_had() {
         run(&mut session, "DROP TABLE IF EXISTS pg_temp.mine").await.ok();
         run(&mut session, sql).await.unwrap_or_else(|code| panic!("after: {sql}: {code}"));
     }
-    assert_eq!(texts(&mut session, "SELECT id FROM clients").await.unwrap().len(), 3, "all tenants, as before");
+    assert_eq!(
+        texts(&mut session, "SELECT id FROM clients").await.unwrap().len(),
+        3,
+        "all tenants, as before"
+    );
 }
 
 #[tokio::test]
@@ -224,7 +248,11 @@ async fn d1_policies_of_a_table_that_had_row_security_are_not_widened() {
         assert_eq!(texts(&mut session, "SELECT id FROM clients").await.unwrap().len(), 2);
         assert_eq!(texts(&mut session, "SELECT id FROM api_keys").await.unwrap().len(), 0);
         let mut applet = database.applet(&prepared).await;
-        assert_eq!(texts(&mut applet, "SELECT id FROM public.clients").await.unwrap().len(), 0, "a policy for PUBLIC widens nothing");
+        assert_eq!(
+            texts(&mut applet, "SELECT id FROM public.clients").await.unwrap().len(),
+            0,
+            "a policy for PUBLIC widens nothing"
+        );
     }
 }
 
@@ -233,8 +261,14 @@ async fn d9_audit_takes_tenant_and_role_from_the_session() {
     let database = Database::new().await;
     let prepared = database.prepare(&usual_grants()).await.unwrap();
     let mut session = database.applet(&prepared).await;
-    let write = format!("SELECT applet_host.audit_write('{A}', '{A}', 'ai-chat', '{A}', NULL, 'insert', ARRAY['clients'], 'INSERT …', 1, 20, NULL)");
-    assert_eq!(run(&mut session, &write).await, Err("23502".to_owned()), "without a tenant there is no trail");
+    let write = format!(
+        "SELECT applet_host.audit_write('{A}', '{A}', 'ai-chat', '{A}', NULL, 'insert', ARRAY['clients'], 'INSERT …', 1, 20, NULL)"
+    );
+    assert_eq!(
+        run(&mut session, &write).await,
+        Err("23502".to_owned()),
+        "without a tenant there is no trail"
+    );
     run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
     run(&mut session, &write).await.unwrap();
     let mut admin = database.admin().await;

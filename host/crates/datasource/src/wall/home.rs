@@ -45,7 +45,8 @@ pub(super) async fn ensure(admin: &mut Admin) -> Result<Keys, Error> {
         .fetch_one(admin.session())
         .await
         .map_err(failed())?;
-    let key = key.try_into().map_err(|_| Error::Unexpected("the host's secret has a wrong length".to_owned()))?;
+    let key =
+        key.try_into().map_err(|_| Error::Unexpected("the host's secret has a wrong length".to_owned()))?;
     let identity: String = sqlx::query_scalar(IDENTITY).fetch_one(admin.session()).await.map_err(failed())?;
     let identity = hex::encode(Sha256::digest(identity)).chars().take(8).collect();
     Ok(Keys::new(identity, key))
@@ -57,9 +58,9 @@ async fn ensure_schema(admin: &mut Admin) -> Result<(), Error> {
         sqlx::query_as(HOME).fetch_optional(admin.session()).await.map_err(Error::statement(DOING))?;
     match home {
         // Whoever owns the schema could read the secret through a trigger.
-        Some(Home { safe: false, .. }) => {
-            Err(Error::Unexpected("schema `applet_host` exists and does not belong to a superuser".to_owned()))
-        }
+        Some(Home { safe: false, .. }) => Err(Error::Unexpected(
+            "schema `applet_host` exists and does not belong to a superuser".to_owned(),
+        )),
         Some(Home { comment: Some(comment), .. }) if comment == version => Ok(()),
         Some(_) | None => {
             let mark = format!("COMMENT ON SCHEMA applet_host IS {}", literal(&version));

@@ -156,6 +156,7 @@ pub async fn missing_right(admin: &mut Admin) -> Result<Option<String>, Error> {
     }
     let lacks = [(creates_roles, "CREATEROLE"), (bypasses, "BYPASSRLS")];
     let lacks: Vec<_> = lacks.into_iter().filter(|(has, _)| !has).map(|(_, name)| name).collect();
-    let details = if lacks.is_empty() { String::new() } else { format!(" (among others {})", lacks.join(" and ")) };
+    let details =
+        if lacks.is_empty() { String::new() } else { format!(" (among others {})", lacks.join(" and ")) };
     Ok(Some(format!("SUPERUSER{details}, which revoking built-in functions from PUBLIC needs")))
 }

@@ -110,7 +110,9 @@ impl Guarded {
         if !self.sound {
             changes.extend(self.tenant_policies(&table));
         }
-        if !self.had_row_security.unwrap_or(self.enabled) && self.others.iter().any(|role| !self.served.contains(role)) {
+        if !self.had_row_security.unwrap_or(self.enabled)
+            && self.others.iter().any(|role| !self.served.contains(role))
+        {
             changes.push(format!("DROP POLICY IF EXISTS other_roles ON {table}"));
             changes.push(format!(
                 "CREATE POLICY other_roles ON {table} AS PERMISSIVE FOR ALL TO {} USING (true) WITH CHECK (true)",

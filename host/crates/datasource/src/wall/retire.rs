@@ -32,11 +32,12 @@ pub(super) async fn idle_commands(admin: &mut Admin, applet: &AppletId, keep: &s
 /// Takes all rights of a role in this database away and drops it.
 pub(super) async fn drop_role(admin: &mut Admin, role: &str) -> Result<(), Error> {
     retrying(admin, "a role that is to go", async |admin: &mut Admin| {
-        let exists: bool = sqlx::query_scalar("SELECT count(*) > 0 FROM pg_catalog.pg_roles WHERE rolname = $1")
-            .bind(role)
-            .fetch_one(admin.session())
-            .await
-            .map_err(Error::statement("cannot look for a role"))?;
+        let exists: bool =
+            sqlx::query_scalar("SELECT count(*) > 0 FROM pg_catalog.pg_roles WHERE rolname = $1")
+                .bind(role)
+                .fetch_one(admin.session())
+                .await
+                .map_err(Error::statement("cannot look for a role"))?;
         let mut statements = vec![format!("DELETE FROM applet_host.login WHERE role = {}", literal(role))];
         if exists {
             let role = ident(role);

@@ -67,7 +67,12 @@ impl Desired {
         });
     }
 
-    fn columns<'a>(&mut self, table: &Table, columns: impl IntoIterator<Item = &'a SqlName>, privilege: &str) {
+    fn columns<'a>(
+        &mut self,
+        table: &Table,
+        columns: impl IntoIterator<Item = &'a SqlName>,
+        privilege: &str,
+    ) {
         for column in columns {
             self.add("TABLE", table.schema.as_str(), table.name.as_str(), column.as_str(), privilege);
         }
@@ -89,7 +94,9 @@ impl Desired {
         if let Some(columns) = &grant.insert {
             self.columns(table, [tenant], "INSERT");
             self.columns(table, known(table, columns).filter(|column| insertable(table, column)), "INSERT");
-            for sequence in sequences.iter().filter(|row| row.table_schema == schema && row.table_name == name) {
+            for sequence in
+                sequences.iter().filter(|row| row.table_schema == schema && row.table_name == name)
+            {
                 self.add("SEQUENCE", &sequence.schema, &sequence.name, "", "USAGE");
             }
         }
@@ -97,7 +104,11 @@ impl Desired {
             self.columns(table, known(table, columns).filter(|column| updatable(table, column)), "UPDATE");
             // The gate maintains it on an applet's own tables (S4.22).
             if own {
-                let stamp = table.columns.iter().map(|column| &column.name).filter(|column| column.as_str() == "updated_at");
+                let stamp = table
+                    .columns
+                    .iter()
+                    .map(|column| &column.name)
+                    .filter(|column| column.as_str() == "updated_at");
                 self.columns(table, stamp, "UPDATE");
             }
         }
@@ -123,7 +134,8 @@ fn insertable(table: &Table, column: &SqlName) -> bool {
 }
 
 fn updatable(table: &Table, column: &SqlName) -> bool {
-    let fixed = matches!(column.as_str(), "id" | "tenant_id" | "created_at") || Some(column) == table.tenant_column();
+    let fixed =
+        matches!(column.as_str(), "id" | "tenant_id" | "created_at") || Some(column) == table.tenant_column();
     !fixed && generation(table, column) != Generation::Stored
 }
 
@@ -145,7 +157,8 @@ pub(super) fn grant_statements(rights: &BTreeSet<Right>, role: &str) -> Vec<Stri
     objects
         .into_iter()
         .map(|(object, privileges)| {
-            let privileges: Vec<_> = privileges.into_iter().map(|(name, columns)| privilege(name, columns)).collect();
+            let privileges: Vec<_> =
+                privileges.into_iter().map(|(name, columns)| privilege(name, columns)).collect();
             format!("GRANT {} ON {object} TO {role}", privileges.join(", "))
         })
         .collect()
@@ -225,13 +238,20 @@ mod tests {
 
     #[test]
     fn s4_10_s4_15_writes_bring_the_key_and_leave_system_columns_alone() {
-        let grant = TableGrant { insert: Some(Columns::All), update: Some(Columns::All), delete: true, ..TableGrant::default() };
+        let grant = TableGrant {
+            insert: Some(Columns::All),
+            update: Some(Columns::All),
+            delete: true,
+            ..TableGrant::default()
+        };
         let statements = lowered(grant);
         assert_eq!(
             statements.last().unwrap(),
             r#"GRANT DELETE, INSERT ("email", "phone", "tenant_id"), SELECT ("id", "tenant_id"), UPDATE ("email", "phone") ON TABLE "public"."clients" TO "r""#
         );
-        assert!(statements.contains(&r#"GRANT USAGE ON SEQUENCE "public"."clients_id_seq" TO "r""#.to_owned()));
+        assert!(
+            statements.contains(&r#"GRANT USAGE ON SEQUENCE "public"."clients_id_seq" TO "r""#.to_owned())
+        );
     }
 
     #[test]

@@ -125,9 +125,12 @@ pub(super) async fn ensure_guest(admin: &mut Admin) -> Result<(), Error> {
             None => statements.push(format!("CREATE ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES}")),
             Some(guest) => {
                 if guest.login || guest.bypass || !guest.plain {
-                    statements.push(format!("ALTER ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES} VALID UNTIL 'infinity'"));
+                    statements.push(format!(
+                        "ALTER ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES} VALID UNTIL 'infinity'"
+                    ));
                 }
-                statements.extend(guest.groups.iter().map(|group| format!("REVOKE {} FROM {GUEST}", ident(group))));
+                statements
+                    .extend(guest.groups.iter().map(|group| format!("REVOKE {} FROM {GUEST}", ident(group))));
                 statements.extend(stray_rights(admin, guest.id).await?);
             }
         }
@@ -142,7 +145,14 @@ async fn stray_rights(admin: &mut Admin, guest: i64) -> Result<Vec<String>, Erro
     let relations: BTreeSet<_> = stray
         .iter()
         .filter(|right| matches!(right.kind.as_str(), "TABLE" | "SEQUENCE"))
-        .map(|right| format!("REVOKE ALL ON {} {}.{} FROM {GUEST}", right.kind, ident(&right.schema), ident(&right.name)))
+        .map(|right| {
+            format!(
+                "REVOKE ALL ON {} {}.{} FROM {GUEST}",
+                right.kind,
+                ident(&right.schema),
+                ident(&right.name)
+            )
+        })
         .collect();
     Ok(relations.into_iter().collect())
 }
@@ -154,9 +164,12 @@ pub(super) async fn ensure(
     login: &Login,
 ) -> Result<Vec<SqlName>, Error> {
     let failed = || Error::statement(DOING);
-    let sequences: Vec<Sequence> = sqlx::query_as(SEQUENCES).fetch_all(admin.session()).await.map_err(failed())?;
-    let database: String =
-        sqlx::query_scalar("SELECT current_database()::text").fetch_one(admin.session()).await.map_err(failed())?;
+    let sequences: Vec<Sequence> =
+        sqlx::query_as(SEQUENCES).fetch_all(admin.session()).await.map_err(failed())?;
+    let database: String = sqlx::query_scalar("SELECT current_database()::text")
+        .fetch_one(admin.session())
+        .await
+        .map_err(failed())?;
     let wanted = desired(preparation.grants, preparation.catalog, &sequences, &database);
     let settings = settings(admin).await?;
     retrying(admin, "the applet's role", async |admin: &mut Admin| {
@@ -193,12 +206,18 @@ async fn changes(
     let state = state(admin, &login.role).await?;
     let mut statements = Vec::new();
     let bypass = if preparation.bypass { "BYPASSRLS" } else { "NOBYPASSRLS" };
-    let attributes = format!("LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT} VALID UNTIL 'infinity'");
+    let attributes =
+        format!("LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT} VALID UNTIL 'infinity'");
     let attributes_fit = |state: &State| {
-        state.login && state.plain && state.bypass == preparation.bypass && state.connection_limit == CONNECTION_LIMIT
+        state.login
+            && state.plain
+            && state.bypass == preparation.bypass
+            && state.connection_limit == CONNECTION_LIMIT
     };
     match &state {
-        None => statements.push(format!("CREATE ROLE {name} LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT}")),
+        None => statements.push(format!(
+            "CREATE ROLE {name} LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT}"
+        )),
         Some(state) if !attributes_fit(state) => statements.push(format!("ALTER ROLE {name} {attributes}")),
         Some(_) => {}
     }
@@ -229,8 +248,11 @@ async fn known_verifier(
     login: &Login,
 ) -> Result<Option<String>, Error> {
     let sql = "SELECT applet, grants, verifier, purpose FROM applet_host.login WHERE role = $1";
-    let row: Option<(String, String, String, String)> =
-        sqlx::query_as(sql).bind(&login.role).fetch_optional(admin.session()).await.map_err(Error::statement(DOING))?;
+    let row: Option<(String, String, String, String)> = sqlx::query_as(sql)
+        .bind(&login.role)
+        .fetch_optional(admin.session())
+        .await
+        .map_err(Error::statement(DOING))?;
     let Some((applet, grants, verifier, purpose)) = row else { return Ok(None) };
     if applet != preparation.applet.as_str() || grants != preparation.grants.digest().to_string() {
         return Err(Error::RoleTaken(login.role.clone()));
@@ -277,7 +299,8 @@ fn membership(state: Option<&State>, name: &str) -> Vec<String> {
 
 fn setting_changes(state: Option<&State>, name: &str, settings: &[(String, String)]) -> Vec<String> {
     let mut statements = Vec::new();
-    let wanted: BTreeSet<_> = settings.iter().map(|(key, value)| format!("{key}={value}").to_lowercase()).collect();
+    let wanted: BTreeSet<_> =
+        settings.iter().map(|(key, value)| format!("{key}={value}").to_lowercase()).collect();
     let held: BTreeSet<_> =
         state.map_or(&[][..], |state| &state.settings).iter().map(|setting| setting.to_lowercase()).collect();
     if held != wanted {
