@@ -214,23 +214,46 @@ fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// What people write who know another database or language.
+/// What people write who know another database or language, and what they mean here.
+const ALIASES: &[(&str, &str)] = &[
+    ("int", "integer"),
+    ("int4", "integer"),
+    ("i32", "integer"),
+    ("smallint", "integer"),
+    ("int8", "bigint"),
+    ("i64", "bigint"),
+    ("long", "bigint"),
+    ("string", "text"),
+    ("char", "text"),
+    ("clob", "text"),
+    ("character varying", "varchar(n)"),
+    ("bool", "boolean"),
+    ("timestamp", "timestamptz"),
+    ("datetime", "timestamptz"),
+    ("time", "timestamptz"),
+    ("json", "jsonb"),
+    ("object", "jsonb"),
+    ("map", "jsonb"),
+    ("numeric", "decimal(p,s)"),
+    ("float", "decimal(p,s)"),
+    ("double", "decimal(p,s)"),
+    ("double precision", "decimal(p,s)"),
+    ("real", "decimal(p,s)"),
+    ("money", "decimal(p,s)"),
+    ("number", "decimal(p,s)"),
+    ("blob", "bytea"),
+    ("binary", "bytea"),
+    ("bytes", "bytea"),
+    ("guid", "uuid"),
+];
+
 fn suggestion(name: &str) -> String {
-    let meant = match name.to_ascii_lowercase().as_str() {
-        "int" | "int4" | "i32" | "smallint" => Some("integer"),
-        "int8" | "i64" | "long" => Some("bigint"),
-        "string" | "str" | "char" | "clob" => Some("text"),
-        "bool" => Some("boolean"),
-        "timestamp" | "datetime" | "time" | "timestamp with time zone" => Some("timestamptz"),
-        "json" | "object" | "map" => Some("jsonb"),
-        "numeric" | "float" | "double" | "double precision" | "real" | "money" | "number" => {
-            Some("decimal(p,s)")
-        }
-        "blob" | "binary" | "bytes" => Some("bytea"),
-        "guid" => Some("uuid"),
-        "character varying" => Some("varchar(n)"),
-        other => closest(other, NAMES),
-    };
+    let alias = |name: &str| ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    let known = NAMES.into_iter().chain(ALIASES.iter().map(|(known, _)| *known));
+    let meant = alias(name).map(|(_, meant)| *meant).or_else(|| {
+        let name = closest(name, known)?;
+        Some(alias(name).map_or(name, |(_, meant)| *meant))
+    });
     meant.map_or_else(|| KNOWN.to_owned(), |meant| format!("did you mean `{meant}`?"))
 }
 

@@ -233,3 +233,36 @@ fn s4x_11_the_schema_is_the_one_generated() {
     let committed = std::fs::read_to_string(path).unwrap();
     assert_eq!(committed, applet_manifest::json_schema(), "run again with UPDATE_GOLDEN=1");
 }
+
+/// The keys that a mapping knows, from what is said about one that it does not know.
+fn known_keys(yaml: &str) -> BTreeSet<String> {
+    let violations = load(yaml.as_bytes()).unwrap_err();
+    let mut hints = violations.iter().filter(|violation| violation.path.ends_with("zzzzzzzzzz"));
+    let hint = hints.next().unwrap().hint.clone().unwrap();
+    hint.strip_prefix("known here: ").unwrap().split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn s4x_11_the_schema_knows_the_keys_that_are_read() {
+    let schema: serde_json::Value = serde_json::from_str(&applet_manifest::json_schema()).unwrap();
+    for (definition, yaml) in [
+        ("", "zzzzzzzzzz: 1"),
+        ("Permissions", "permissions: { zzzzzzzzzz: 1 }"),
+        ("DatabasePermissions", "permissions: { database: { zzzzzzzzzz: 1 } }"),
+        ("ReadRequest", "permissions: { database: { read: [{ zzzzzzzzzz: 1 }] } }"),
+        ("WriteRequest", "permissions: { database: { write: [{ zzzzzzzzzz: 1 }] } }"),
+        ("Table", "tables: [{ zzzzzzzzzz: 1 }]"),
+        ("Column", "tables: [{ columns: [{ zzzzzzzzzz: 1 }] }]"),
+        ("ForeignKey", "tables: [{ columns: [{ foreignKey: { zzzzzzzzzz: 1 } }] }]"),
+        ("Index", "tables: [{ indexes: [{ zzzzzzzzzz: 1 }] }]"),
+        ("Hooks", "hooks: { zzzzzzzzzz: 1 }"),
+        ("NamedHook", "hooks: { named: [{ zzzzzzzzzz: 1 }] }"),
+        ("Cache", "cache: { zzzzzzzzzz: 1 }"),
+        ("Limits", "limits: { zzzzzzzzzz: 1 }"),
+    ] {
+        let object = if definition.is_empty() { &schema } else { &schema["$defs"][definition] };
+        let properties: BTreeSet<String> =
+            object["properties"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(known_keys(yaml), properties, "{definition}");
+    }
+}

@@ -45,7 +45,6 @@ fn index(node: &Node, path: &Path, report: &mut Report) -> Index {
     let Some(mut fields) = Fields::of(node, path, report) else { return Index::default() };
     let index =
         Index { columns: fields.list("columns", text).unwrap_or_default(), unique: fields.boolean("unique") };
-    fields.require("columns");
     fields.finish(&[("name", "indexes are named by the host")]);
     index
 }

@@ -41,7 +41,7 @@ pub(super) fn columns(
     let keys =
         columns.iter().filter(|column| column.foreign_key.is_some() && column.name.as_str() != TENANT_ID);
     at_most(keys.count(), limits.foreign_keys, "foreign keys", &path, report);
-    if !table.columns.is_empty() && !taken.iter().any(|name| name.as_str() == TENANT_ID) {
+    if !taken.iter().any(|name| name.as_str() == TENANT_ID) {
         let violation =
             Violation::new(ViolationCode::MissingTenantId, &path, "there is no `tenant_id` column");
         report.push(violation.hint(
@@ -144,7 +144,7 @@ fn default(
                 DefaultText::Text(text) => quoted(text),
                 DefaultText::Json(value) => quoted(&value.to_string()),
             };
-            let message = format!("{shown} is not a default for a `{kind}`");
+            let message = format!("{shown} is not a default for `{kind}`");
             report.push(Violation::new(ViolationCode::InvalidDefault, path, message).hint(hint));
             None
         }

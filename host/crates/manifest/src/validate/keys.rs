@@ -24,11 +24,9 @@ pub(super) fn primary(
     let path = path.key("columns");
     let mut marked = table.columns.iter().enumerate().filter(|(_, column)| column.primary == Some(true));
     let Some((position, column)) = marked.next() else {
-        if !table.columns.is_empty() {
-            let violation =
-                Violation::new(ViolationCode::MissingPrimaryKey, &path, "no column is the primary key");
-            report.push(violation.hint("add `{ name: id, type: bigserial, primary: true }`"));
-        }
+        let violation =
+            Violation::new(ViolationCode::MissingPrimaryKey, &path, "no column is the primary key");
+        report.push(violation.hint("add `{ name: id, type: bigserial, primary: true }`"));
         return None;
     };
     for (position, _) in marked {

@@ -35,6 +35,10 @@ pub(crate) fn manifest(
     }
     let requests = permissions::permissions(&manifest.permissions.database, applet, &tables, limits, report);
     let (hooks, settings) = (header::hooks(manifest, limits, report), header::settings(manifest, report));
+    // A table is left out only with a violation. Should one ever be left out without, nothing is valid.
+    if tables.len() != manifest.tables.len() {
+        return None;
+    }
     let canonical = ValidatedManifest::canonical_text(manifest);
     Some(ValidatedManifest { header: header?, create_tables, tables, requests, hooks, settings, canonical })
 }

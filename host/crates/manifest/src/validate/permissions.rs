@@ -117,7 +117,11 @@ impl Lowering<'_> {
             // With an invalid id own tables have no physical name yet; only those of others are refused.
             if self.applet.is_some() {
                 let violation = Violation::new(ViolationCode::ReservedName, path, reason);
-                self.report.push(violation.hint("own tables are listed by the name they are declared with"));
+                self.report.push(if name.as_str().starts_with("applet_") {
+                    violation.hint("own tables are listed by the name they are declared with")
+                } else {
+                    violation
+                });
             }
             return None;
         }

@@ -81,11 +81,9 @@ fn own_table(
 fn physical(applet: &AppletId, name: &SqlName, path: &Path, report: &mut Report) -> Option<PhysicalTable> {
     let physical = PhysicalTable::of(applet, name).ok();
     if physical.is_none() {
+        let longest = format!("_deleted_applet_{}_{name}", applet.as_str().replace('-', "_"));
         let message = format!("the physical name of `{name}` is too long");
-        let hint = format!(
-            "`_deleted_applet_{}_{name}` may have {MAX_IDENTIFIER_BYTES} bytes; names are never cut",
-            applet.as_str().replace('-', "_"),
-        );
+        let hint = format!("`{longest}` has {} bytes, more than {MAX_IDENTIFIER_BYTES}", longest.len());
         report.push(Violation::new(ViolationCode::InvalidName, path, message).hint(hint));
     }
     physical
