@@ -1,0 +1,549 @@
+//! Rows, and how cells become Rust values.
+//!
+//! The host hands a result over as one buffer (the format is in `wit/applet-host@0.1.0/types.wit`); it is
+//! read where it lies. Nothing is converted silently: a number that does not fit is an error that names
+//! the column.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Number};
+
+use crate::bindings::imports::applet::host::types;
+use crate::time::{Date, Interval, Time, Timestamp};
+use crate::{Decimal, Error, Json, Result, Uuid};
+
+pub use crate::bindings::imports::applet::host::types::{Column, ColumnType};
+
+const NULL: u32 = u32::MAX;
+
+/// One cell, read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// NULL.
+    Null,
+    /// `boolean`.
+    Boolean(bool),
+    /// `smallint`, `integer`, `bigint`.
+    Integer(i64),
+    /// `real`, `double precision`.
+    Float(f64),
+    /// `numeric`, as text.
+    Numeric(&'a str),
+    /// Text of any kind.
+    Text(&'a str),
+    /// `bytea`.
+    Bytes(&'a [u8]),
+    /// `uuid`.
+    Uuid(Uuid),
+    /// `date`.
+    Date(Date),
+    /// `time`.
+    Time(Time),
+    /// `timestamp` or `timestamptz`.
+    Timestamp(Timestamp),
+    /// `interval`.
+    Interval(Interval),
+    /// JSON text, of `json`, `jsonb` or an array.
+    Json(&'a str),
+}
+
+/// A result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    columns: Vec<Column>,
+    data: Vec<u8>,
+    count: usize,
+    truncated: bool,
+    affected: u64,
+}
+
+/// One row of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row<'a> {
+    columns: &'a [Column],
+    cells: Vec<Cell<'a>>,
+}
+
+/// Names a column: by its name or by its place from 0.
+pub trait ColumnIndex {
+    /// The place of the column.
+    fn find(&self, columns: &[Column]) -> Result<usize>;
+}
+
+impl ColumnIndex for usize {
+    fn find(&self, columns: &[Column]) -> Result<usize> {
+        if *self < columns.len() { Ok(*self) } else { Err(Error::decode(format!("there is no column {self}"))) }
+    }
+}
+
+impl ColumnIndex for &str {
+    fn find(&self, columns: &[Column]) -> Result<usize> {
+        let found = columns.iter().position(|column| column.name == *self);
+        found.ok_or_else(|| Error::decode(format!("there is no column `{self}`")))
+    }
+}
+
+impl Rows {
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether the host left rows out because there were more than its cap.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Rows changed by a write, rows returned by a read.
+    pub fn affected(&self) -> u64 {
+        self.affected
+    }
+
+    /// The columns, left to right.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The rows, one after the other.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { columns: &self.columns, rest: &self.data, left: self.count }
+    }
+
+    /// All rows as this type.
+    ///
+    /// # Errors
+    ///
+    /// When a cell does not fit.
+    pub fn decode<T: FromRow>(&self) -> Result<Vec<T>> {
+        self.iter().map(|row| T::from_row(&row?)).collect()
+    }
+
+    /// The first row as this type, or `None`.
+    ///
+    /// # Errors
+    ///
+    /// When a cell does not fit.
+    pub fn first<T: FromRow>(&self) -> Result<Option<T>> {
+        self.iter().next().map(|row| T::from_row(&row?)).transpose()
+    }
+
+    /// The only value of the only row that is expected: the first cell of the first row.
+    ///
+    /// # Errors
+    ///
+    /// When there is no row, or the cell does not fit.
+    pub fn scalar<T: FromCell>(&self) -> Result<T> {
+        match self.iter().next() {
+            Some(row) => row?.get(0),
+            None => Err(Error::decode("a row was expected, there is none")),
+        }
+    }
+
+    /// All rows as JSON objects.
+    ///
+    /// # Errors
+    ///
+    /// When a JSON cell holds no JSON.
+    pub fn to_json(&self) -> Result<serde_json::Value> {
+        let rows = self.iter().map(|row| row?.to_json().map(serde_json::Value::Object));
+        rows.collect::<Result<Vec<_>>>().map(serde_json::Value::Array)
+    }
+}
+
+impl<'a> IntoIterator for &'a Rows {
+    type Item = Result<Row<'a>>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl From<types::Rows> for Rows {
+    fn from(rows: types::Rows) -> Self {
+        Self {
+            columns: rows.columns,
+            data: rows.data,
+            count: rows.count as usize,
+            truncated: rows.truncated,
+            affected: rows.affected,
+        }
+    }
+}
+
+/// Walks the rows of a result.
+#[derive(Debug, Clone)]
+pub struct Iter<'a> {
+    columns: &'a [Column],
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Result<Row<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let columns = self.columns;
+        let mut cells = Vec::with_capacity(columns.len());
+        for column in columns {
+            match self.cell(column.kind) {
+                Some(cell) => cells.push(cell),
+                None => {
+                    self.left = 0;
+                    return Some(Err(Error::decode(format!("the cells of column `{}` are damaged", column.name))));
+                }
+            }
+        }
+        Some(Ok(Row { columns, cells }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<'a> Iter<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    fn cell(&mut self, kind: ColumnType) -> Option<Cell<'a>> {
+        let length = u32::from_le_bytes(fixed(self.take(4)?)?);
+        if length == NULL {
+            return Some(Cell::Null);
+        }
+        let bytes = self.take(length as usize)?;
+        Some(match kind {
+            ColumnType::Boolean => Cell::Boolean(fixed::<1>(bytes)? != [0]),
+            ColumnType::Int16 => Cell::Integer(i16::from_le_bytes(fixed(bytes)?).into()),
+            ColumnType::Int32 => Cell::Integer(i32::from_le_bytes(fixed(bytes)?).into()),
+            ColumnType::Int64 => Cell::Integer(i64::from_le_bytes(fixed(bytes)?)),
+            ColumnType::Float32 => Cell::Float(f32::from_le_bytes(fixed(bytes)?).into()),
+            ColumnType::Float64 => Cell::Float(f64::from_le_bytes(fixed(bytes)?)),
+            ColumnType::Numeric => Cell::Numeric(text(bytes)?),
+            ColumnType::Text => Cell::Text(text(bytes)?),
+            ColumnType::Bytes => Cell::Bytes(bytes),
+            ColumnType::Uuid => Cell::Uuid(Uuid(fixed(bytes)?)),
+            ColumnType::Date => Cell::Date(Date(i32::from_le_bytes(fixed(bytes)?))),
+            ColumnType::Time => Cell::Time(Time(i64::from_le_bytes(fixed(bytes)?))),
+            ColumnType::Timestamp | ColumnType::Timestamptz => {
+                Cell::Timestamp(Timestamp(i64::from_le_bytes(fixed(bytes)?)))
+            }
+            ColumnType::Interval => {
+                let (months, rest) = bytes.split_at_checked(4)?;
+                let (days, micros) = rest.split_at_checked(4)?;
+                Cell::Interval(Interval {
+                    months: i32::from_le_bytes(fixed(months)?),
+                    days: i32::from_le_bytes(fixed(days)?),
+                    micros: i64::from_le_bytes(fixed(micros)?),
+                })
+            }
+            ColumnType::Json | ColumnType::Array => Cell::Json(text(bytes)?),
+        })
+    }
+}
+
+fn fixed<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    bytes.try_into().ok()
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+impl<'a> Row<'a> {
+    /// The cell of a column, as this type: `row.get::<i64>("id")?`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such column, or its cell does not fit.
+    pub fn get<T: FromCell>(&self, column: impl ColumnIndex) -> Result<T> {
+        let place = column.find(self.columns)?;
+        let (column, cell) = (&self.columns[place], self.cells[place]);
+        T::from_cell(cell).ok_or_else(|| {
+            let what = if cell == Cell::Null { "is null" } else { "does not fit" };
+            Error::decode(format!("column `{}` {what}, {} was asked for", column.name, std::any::type_name::<T>()))
+        })
+    }
+
+    /// The row as another type.
+    ///
+    /// # Errors
+    ///
+    /// When a cell does not fit.
+    pub fn decode<T: FromRow>(&self) -> Result<T> {
+        T::from_row(self)
+    }
+
+    /// The row as a JSON object. Whole numbers beyond 2^53 and decimals become strings, so that no reader
+    /// loses digits.
+    ///
+    /// # Errors
+    ///
+    /// When a JSON cell holds no JSON.
+    pub fn to_json(&self) -> Result<Map<String, serde_json::Value>> {
+        let cells = self.columns.iter().zip(&self.cells);
+        cells.map(|(column, cell)| Ok((column.name.clone(), cell_to_json(*cell)?))).collect()
+    }
+}
+
+fn cell_to_json(cell: Cell<'_>) -> Result<serde_json::Value> {
+    const EXACT: u64 = 1 << 53;
+    Ok(match cell {
+        Cell::Null => serde_json::Value::Null,
+        Cell::Boolean(boolean) => boolean.into(),
+        Cell::Integer(number) if number.unsigned_abs() <= EXACT => number.into(),
+        Cell::Integer(number) => number.to_string().into(),
+        Cell::Float(number) => match Number::from_f64(number) {
+            Some(number) => number.into(),
+            None => number.to_string().into(),
+        },
+        Cell::Numeric(text) | Cell::Text(text) => text.into(),
+        Cell::Bytes(bytes) => {
+            let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+            format!("\\x{}", digits.collect::<String>()).into()
+        }
+        Cell::Uuid(uuid) => uuid.to_string().into(),
+        Cell::Date(date) => date.to_string().into(),
+        Cell::Time(time) => time.to_string().into(),
+        Cell::Timestamp(timestamp) => timestamp.to_string().into(),
+        Cell::Interval(interval) => interval.to_string().into(),
+        Cell::Json(text) => {
+            serde_json::from_str(text).map_err(|error| Error::decode(format!("a cell is not JSON: {error}")))?
+        }
+    })
+}
+
+/// A type that a cell can be read as. `None` when it does not fit.
+pub trait FromCell: Sized {
+    /// Reads the cell.
+    fn from_cell(cell: Cell<'_>) -> Option<Self>;
+}
+
+/// A type that a row can be read as: tuples by place, and what [`from_row!`](crate::from_row) defines by name.
+pub trait FromRow: Sized {
+    /// Reads the row.
+    ///
+    /// # Errors
+    ///
+    /// When a cell does not fit.
+    fn from_row(row: &Row<'_>) -> Result<Self>;
+}
+
+macro_rules! from_cell {
+    ($($type:ty: $pattern:pat => $value:expr;)*) => { $(
+        impl FromCell for $type {
+            fn from_cell(cell: Cell<'_>) -> Option<Self> {
+                match cell {
+                    $pattern => $value,
+                    _ => None,
+                }
+            }
+        }
+    )* };
+}
+
+from_cell! {
+    bool: Cell::Boolean(boolean) => Some(boolean);
+    i16: Cell::Integer(number) => number.try_into().ok();
+    i32: Cell::Integer(number) => number.try_into().ok();
+    i64: Cell::Integer(number) => Some(number);
+    u32: Cell::Integer(number) => number.try_into().ok();
+    u64: Cell::Integer(number) => number.try_into().ok();
+    f64: Cell::Float(number) => Some(number);
+    Vec<u8>: Cell::Bytes(bytes) => Some(bytes.to_vec());
+    Uuid: Cell::Uuid(uuid) => Some(uuid);
+    Date: Cell::Date(date) => Some(date);
+    Time: Cell::Time(time) => Some(time);
+    Timestamp: Cell::Timestamp(timestamp) => Some(timestamp);
+    Interval: Cell::Interval(interval) => Some(interval);
+    Decimal: Cell::Numeric(text) => Some(Decimal(text.to_owned()));
+}
+
+impl FromCell for String {
+    /// Text, and what is handed over as text: decimals and JSON.
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Text(text) | Cell::Numeric(text) | Cell::Json(text) => Some(text.to_owned()),
+            Cell::Uuid(uuid) => Some(uuid.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl FromCell for serde_json::Value {
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        cell_to_json(cell).ok()
+    }
+}
+
+impl<T: DeserializeOwned> FromCell for Json<T> {
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Json(text) => serde_json::from_str(text).ok().map(Json),
+            _ => None,
+        }
+    }
+}
+
+impl<T: FromCell> FromCell for Option<T> {
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Null => Some(None),
+            cell => T::from_cell(cell).map(Some),
+        }
+    }
+}
+
+macro_rules! from_row_tuple {
+    ($($type:ident $place:tt),*) => {
+        impl<$($type: FromCell),*> FromRow for ($($type,)*) {
+            fn from_row(row: &Row<'_>) -> Result<Self> {
+                Ok(($(row.get::<$type>($place)?,)*))
+            }
+        }
+    };
+}
+
+from_row_tuple!(A 0);
+from_row_tuple!(A 0, B 1);
+from_row_tuple!(A 0, B 1, C 2);
+from_row_tuple!(A 0, B 1, C 2, D 3);
+from_row_tuple!(A 0, B 1, C 2, D 3, E 4);
+from_row_tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
+from_row_tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+from_row_tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+
+/// Defines a struct that rows can be read as; each field is read from the column of its name.
+///
+/// ```
+/// applet_sdk::from_row! {
+///     /// A client as the list shows it.
+///     #[derive(Debug, serde::Serialize)]
+///     pub struct Client {
+///         pub id: i64,
+///         pub first_name: String,
+///         pub phone: Option<String>,
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! from_row {
+    ($(#[$attribute:meta])* $visibility:vis struct $name:ident {
+        $($(#[$field_attribute:meta])* $field_visibility:vis $field:ident : $type:ty),* $(,)?
+    }) => {
+        $(#[$attribute])*
+        $visibility struct $name {
+            $($(#[$field_attribute])* $field_visibility $field: $type,)*
+        }
+
+        impl $crate::FromRow for $name {
+            fn from_row(row: &$crate::Row<'_>) -> $crate::Result<Self> {
+                Ok(Self { $($field: row.get(stringify!($field))?,)* })
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(columns: &[(&str, ColumnType)], cells: &[Option<&[u8]>]) -> Rows {
+        let mut data = Vec::new();
+        for cell in cells {
+            match cell {
+                None => data.extend_from_slice(&NULL.to_le_bytes()),
+                Some(bytes) => {
+                    data.extend_from_slice(&u32::try_from(bytes.len()).unwrap().to_le_bytes());
+                    data.extend_from_slice(bytes);
+                }
+            }
+        }
+        let columns: Vec<_> =
+            columns.iter().map(|(name, kind)| Column { name: (*name).to_owned(), kind: *kind }).collect();
+        Rows { count: cells.len() / columns.len(), columns, data, truncated: false, affected: 0 }
+    }
+
+    #[test]
+    fn s4_70_rows_decode_by_name_by_place_and_as_structs() {
+        crate::from_row! {
+            #[derive(Debug, PartialEq)]
+            struct Client { id: i64, name: Option<String> }
+        }
+        let rows = rows(
+            &[("id", ColumnType::Int64), ("name", ColumnType::Text)],
+            &[Some(&7_i64.to_le_bytes()), Some("Ada".as_bytes()), Some(&8_i64.to_le_bytes()), None],
+        );
+        assert_eq!(rows.decode::<(i64, Option<String>)>().unwrap(), [(7, Some("Ada".to_owned())), (8, None)]);
+        assert_eq!(rows.first::<Client>().unwrap(), Some(Client { id: 7, name: Some("Ada".to_owned()) }));
+        let second = rows.iter().nth(1).unwrap().unwrap();
+        assert_eq!(second.get::<i64>("id"), Ok(8));
+        assert!(second.get::<String>("name").unwrap_err().message.contains("is null"));
+        assert!(second.get::<i64>("nmae").unwrap_err().message.contains("`nmae`"));
+    }
+
+    #[test]
+    fn s4_70_a_number_that_does_not_fit_is_an_error_that_names_the_column() {
+        let rows = rows(&[("total", ColumnType::Int64)], &[Some(&i64::MAX.to_le_bytes())]);
+        assert!(rows.scalar::<i32>().unwrap_err().message.contains("`total`"));
+        assert_eq!(rows.to_json().unwrap(), serde_json::json!([{ "total": i64::MAX.to_string() }]));
+    }
+
+    #[test]
+    fn s4_70_every_kind_of_cell_is_read() {
+        let interval = [1_i32.to_le_bytes().as_slice(), &2_i32.to_le_bytes(), &3_i64.to_le_bytes()].concat();
+        let rows = rows(
+            &[
+                ("b", ColumnType::Boolean),
+                ("i", ColumnType::Int16),
+                ("f", ColumnType::Float32),
+                ("n", ColumnType::Numeric),
+                ("y", ColumnType::Bytes),
+                ("u", ColumnType::Uuid),
+                ("d", ColumnType::Date),
+                ("t", ColumnType::Timestamptz),
+                ("v", ColumnType::Interval),
+                ("j", ColumnType::Array),
+            ],
+            &[
+                Some(&[1]),
+                Some(&(-3_i16).to_le_bytes()),
+                Some(&1.5_f32.to_le_bytes()),
+                Some(b"0.70"),
+                Some(&[0xff, 0]),
+                Some(&[7; 16]),
+                Some(&1_i32.to_le_bytes()),
+                Some(&0_i64.to_le_bytes()),
+                Some(&interval),
+                Some(b"[1,2]"),
+            ],
+        );
+        let row = rows.iter().next().unwrap().unwrap();
+        assert_eq!(row.get::<bool>("b"), Ok(true));
+        assert_eq!(row.get::<i32>("i"), Ok(-3));
+        assert_eq!(row.get::<f64>("f"), Ok(1.5));
+        assert_eq!(row.get::<Decimal>("n"), Ok(Decimal("0.70".to_owned())));
+        assert_eq!(row.get::<Vec<u8>>("y"), Ok(vec![0xff, 0]));
+        assert_eq!(row.get::<Uuid>("u"), Ok(Uuid([7; 16])));
+        assert_eq!(row.get::<Date>("d"), Ok(Date(1)));
+        assert_eq!(row.get::<Timestamp>("t"), Ok(Timestamp(0)));
+        assert_eq!(row.get::<Interval>("v"), Ok(Interval { months: 1, days: 2, micros: 3 }));
+        assert_eq!(row.get::<Json<Vec<i64>>>("j"), Ok(Json(vec![1, 2])));
+    }
+
+    #[test]
+    fn s4_70_a_damaged_buffer_is_an_error_once() {
+        let mut rows = rows(&[("id", ColumnType::Int64)], &[Some(&[1, 2])]);
+        assert!(rows.iter().next().unwrap().is_err());
+        rows.data.clear();
+        assert_eq!(rows.iter().filter(Result::is_err).count(), 1);
+    }
+}
