@@ -27,7 +27,7 @@ impl Report {
 
     /// Adds a violation, with the line of its path or of the nearest thing around it.
     pub(crate) fn push(&mut self, mut violation: Violation) {
-        if self.violations.len() >= LISTED {
+        if self.is_full() {
             self.unlisted += 1;
             return;
         }
@@ -35,6 +35,11 @@ impl Report {
             violation.line = self.line(&violation.path);
         }
         self.violations.push(violation);
+    }
+
+    /// Whether further violations are only counted, so that nobody works out hints for them.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.violations.len() >= LISTED
     }
 
     /// Adds a violation without a hint.

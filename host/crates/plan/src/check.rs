@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use applet_catalog::{Catalog, Table, Tenancy};
-use applet_manifest::{OwnColumn, OwnForeignKey, OwnTable, Target, ValidatedManifest};
+use applet_manifest::{OnDelete, OwnColumn, OwnForeignKey, OwnTable, Target};
 use applet_types::{Columns, Grants, SqlName, TableGrant};
 
 use crate::ddl::{Home, ResolvedKey, TENANT_ID, key_of};
@@ -12,14 +12,13 @@ use crate::shape;
 
 /// Collects every problem.
 pub(crate) struct Checker<'a> {
-    manifest: &'a ValidatedManifest,
     catalog: &'a Catalog,
     problems: Vec<Problem>,
 }
 
 impl<'a> Checker<'a> {
-    pub(crate) const fn new(manifest: &'a ValidatedManifest, catalog: &'a Catalog) -> Self {
-        Self { manifest, catalog, problems: Vec::new() }
+    pub(crate) const fn new(catalog: &'a Catalog) -> Self {
+        Self { catalog, problems: Vec::new() }
     }
 
     pub(crate) fn finish(self) -> Result<(), PlanRefusal> {
@@ -117,6 +116,18 @@ impl<'a> Checker<'a> {
             Target::Tenants => return None,
             Target::Own(physical) => {
                 let tenant = SqlName::exact(TENANT_ID).ok()?;
+                // One that is not there yet is made with the key; one that is there may be older than it.
+                let existing = self.catalog.table(physical.name());
+                if existing.is_some_and(|table| !key_of(table, &tenant, key.column())) {
+                    let (name, to) = (own.physical().name(), key.column());
+                    let message = format!(
+                        "`{}.{}` cannot point at `{physical}.{to}`: `{physical}` has no unique key ({tenant}, {to})",
+                        own.name(),
+                        column.name()
+                    );
+                    self.problem(ProblemCode::InvalidForeignKey, name, message);
+                    return None;
+                }
                 (self.home()?.schema, physical.name().clone(), tenant)
             }
             Target::Shared(name) => {
@@ -182,8 +193,8 @@ impl<'a> Checker<'a> {
     }
 
     /// Keys of other tables that span tenants, where the applet may write: whether a value exists in
-    /// another tenant could show (SPEC Decision 7).
-    pub(crate) fn warnings(&self, grants: &Grants) -> Vec<String> {
+    /// another tenant could show (SPEC Decision 7). And rows of others that the applet can pin.
+    pub(crate) fn warnings(&self, grants: &Grants, keys: &[ResolvedKey]) -> Vec<String> {
         let written = grants.tables().filter(|(name, grant)| {
             !grants.is_own(name) && (grant.insert.is_some() || grant.update.is_some())
         });
@@ -196,17 +207,12 @@ impl<'a> Checker<'a> {
                 ));
             }
         }
-        for own in self.manifest.tables() {
-            for column in own.columns() {
-                if let Some(key) = column.foreign_key()
-                    && let Target::Shared(target) = key.target()
-                    && matches!(key.on_delete().sql(), "RESTRICT" | "NO ACTION")
-                {
-                    warnings.push(format!(
-                        "a row of `{target}` cannot be deleted while a row of `{}` points at it",
-                        own.physical()
-                    ));
-                }
+        for key in keys.iter().filter(|key| !grants.is_own(&key.target)) {
+            if matches!(key.on_delete, OnDelete::Restrict | OnDelete::NoAction) {
+                warnings.push(format!(
+                    "a row of `{}` cannot be deleted while a row of `{}` points at it",
+                    key.target, key.table
+                ));
             }
         }
         warnings

@@ -59,13 +59,13 @@ pub fn install(
 ///
 /// Every reason why it cannot be done.
 pub fn diff(old: Option<Side<'_>>, new: Side<'_>, catalog: &Catalog) -> Result<Plan, PlanRefusal> {
-    let mut checker = Checker::new(new.manifest, catalog);
+    let mut checker = Checker::new(catalog);
     checker.requested_tables(new.grants);
     let tables: Vec<_> =
         new.manifest.tables().iter().filter(|table| new.grants.is_own(table.physical().name())).collect();
     let keys = checker.foreign_keys(&tables);
     checker.own_tables(&tables, &keys);
-    let warnings = checker.warnings(new.grants);
+    let warnings = checker.warnings(new.grants, &keys);
     let home = checker.home();
     let (problems, Some(home)) = (checker.finish(), home) else {
         return Err(PlanRefusal::no_tenants());
@@ -93,7 +93,7 @@ pub fn own_table_ddl(
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let mut checker = Checker::new(manifest, catalog);
+    let mut checker = Checker::new(catalog);
     let keys = checker.foreign_keys(&missing);
     let home = checker.home();
     let (problems, Some(home)) = (checker.finish(), home) else {

@@ -47,7 +47,7 @@ impl ProblemCode {
 pub struct Problem {
     /// The stable code.
     pub code: ProblemCode,
-    /// The table concerned, by its physical name.
+    /// The table concerned, by its physical name; empty when it is no table's fault.
     pub table: String,
     /// What is wrong: lower case, no full stop.
     pub message: String,
@@ -80,9 +80,9 @@ impl PlanRefusal {
         }])
     }
 
-    pub(crate) fn unvetted(table: &str, reason: &str) -> Self {
-        let message = format!("a statement for `{table}` does not pass the host's own check: {reason}");
-        Self(vec![Problem { code: ProblemCode::UnvettedStatement, table: table.to_owned(), message }])
+    pub(crate) fn unvetted(step: &str, reason: &str) -> Self {
+        let message = format!("a statement to {step} does not pass the host's own check: {reason}");
+        Self(vec![Problem { code: ProblemCode::UnvettedStatement, table: String::new(), message }])
     }
 
     /// All reasons.

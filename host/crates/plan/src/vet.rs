@@ -80,10 +80,12 @@ pub(crate) fn steps(
     home: &Home,
 ) -> Result<(), PlanRefusal> {
     let vocabulary = Vocabulary::of(tables, keys, home);
-    for statement in steps.iter().flat_map(Step::statements) {
-        vocabulary
-            .check(statement.sql())
-            .map_err(|reason| PlanRefusal::unvetted(home.schema.as_str(), reason))?;
+    for step in steps {
+        for statement in step.statements() {
+            vocabulary
+                .check(statement.sql())
+                .map_err(|reason| PlanRefusal::unvetted(step.summary(), reason))?;
+        }
     }
     Ok(())
 }

@@ -108,6 +108,10 @@ impl<'a, 'r> Fields<'a, 'r> {
             let message = format!("unknown key {}", quoted(key));
             let violation =
                 Violation::new(ViolationCode::UnknownKey, self.path.key(key), message).line(*line);
+            if self.report.is_full() {
+                self.report.push(violation);
+                continue;
+            }
             let advised = advice.iter().find(|(name, _)| name == key).map(|(_, text)| (*text).to_owned());
             let similar =
                 || closest(key, self.known.iter().copied()).map(|name| format!("did you mean `{name}`?"));
