@@ -375,7 +375,10 @@ mod tests {
         let scoped = |name: &str| Tenancy::Column(name.parse().unwrap());
         assert_eq!(decide("clients", true, std::slice::from_ref(&tenant), &[]), (scoped("tenant_id"), 0));
         assert_eq!(decide("tenants", true, std::slice::from_ref(&id), &[]), (scoped("id"), 0));
-        assert_eq!(decide("clients", true, &[tenant.clone()], &["clients"]), (scoped("tenant_id"), 1));
+        assert_eq!(
+            decide("clients", true, std::slice::from_ref(&tenant), &["clients"]),
+            (scoped("tenant_id"), 1)
+        );
         assert_eq!(decide("clients", false, &[tenant], &[]), (Tenancy::Invisible, 0));
         assert_eq!(
             decide("notes", true, &[column("tenant_id", "text")], &["notes"]),

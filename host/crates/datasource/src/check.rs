@@ -1,1 +1,78 @@
-//! Placeholder.
+//! Refusing to run applets through a role that no wall binds (SPEC F2).
+
+use applet_types::Login;
+
+use crate::{Admin, Error};
+
+#[derive(sqlx::FromRow)]
+struct Role {
+    name: String,
+    superuser: bool,
+    bypass: bool,
+    powers: Vec<String>,
+    groups: Vec<String>,
+    owns: Option<String>,
+}
+
+const ROLE: &str = "
+SELECT r.rolname::text AS name, r.rolsuper AS superuser, r.rolbypassrls AS bypass,
+       ARRAY(SELECT p.name FROM (VALUES (r.rolcreaterole, 'CREATEROLE'), (r.rolcreatedb, 'CREATEDB'),
+                                        (r.rolreplication, 'REPLICATION')) AS p (has, name) WHERE p.has) AS powers,
+       CASE WHEN r.rolsuper THEN '{}' ELSE ARRAY(
+           SELECT g.rolname::text FROM pg_catalog.pg_roles g
+           WHERE pg_catalog.pg_has_role(r.oid, g.oid, 'MEMBER') AND g.oid <> r.oid AND g.rolname <> 'applet_guest'
+           ORDER BY 1) END AS groups,
+       (SELECT o.what FROM (
+            SELECT 'table ' || c.oid::regclass AS what FROM pg_catalog.pg_class c WHERE c.relowner = r.oid
+            UNION ALL SELECT 'schema ' || n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspowner = r.oid
+            UNION ALL SELECT 'function ' || p.proname FROM pg_catalog.pg_proc p WHERE p.proowner = r.oid
+            UNION ALL SELECT 'database ' || d.datname FROM pg_catalog.pg_database d WHERE d.datdba = r.oid
+        ) AS o ORDER BY 1 LIMIT 1) AS owns
+FROM pg_catalog.pg_roles r WHERE r.rolname = session_user";
+
+/// Checks the role of this session: it must not be a superuser, bypass row security, own anything, or be
+/// a member of anything but `applet_guest`.
+///
+/// # Errors
+///
+/// [`Error::UnsafeRole`] naming the first reason.
+pub async fn runtime_role(session: &mut Admin) -> Result<(), Error> {
+    let role: Role = sqlx::query_as(ROLE)
+        .fetch_one(session.session())
+        .await
+        .map_err(Error::statement("cannot read the role's rights"))?;
+    match role.danger() {
+        None => Ok(()),
+        Some(because) => Err(Error::UnsafeRole { role: role.name, because }),
+    }
+}
+
+/// Logs in as an applet and checks its role: what a host does before it serves anybody.
+///
+/// # Errors
+///
+/// [`Error::LoginRefused`] naming the rule of pg_hba.conf, or as [`runtime_role`].
+pub async fn login(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+    let mut session = admin.connect_as(login).await?;
+    let outcome = runtime_role(&mut session).await;
+    let closed = session.close().await;
+    outcome.and(closed)
+}
+
+impl Role {
+    fn danger(&self) -> Option<String> {
+        if self.superuser {
+            return Some("it is a superuser".to_owned());
+        }
+        if self.bypass {
+            return Some("it bypasses row security (BYPASSRLS)".to_owned());
+        }
+        if let Some(power) = self.powers.first() {
+            return Some(format!("it has {power}"));
+        }
+        if let Some(owned) = &self.owns {
+            return Some(format!("it owns {owned}, and owners are not bound by policies"));
+        }
+        self.groups.first().map(|group| format!("it is a member of `{group}`"))
+    }
+}

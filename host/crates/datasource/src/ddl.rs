@@ -28,16 +28,20 @@ pub(crate) async fn retrying<T, F>(admin: &mut Admin, what: &'static str, mut wo
 where
     F: AsyncFnMut(&mut Admin) -> Result<T, Error>,
 {
-    for attempt in 0..TRIES {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
         match work(admin).await {
-            Err(error) if error.is_race() => {
+            Err(error) if error.is_lock_conflict() && attempt >= TRIES => {
+                return Err(Error::Contended { what, tries: TRIES });
+            }
+            Err(error) if error.is_race() && attempt < TRIES => {
                 tracing::debug!(%error, attempt, what, "lost a race, trying again");
                 backoff(attempt).await;
             }
             outcome => return outcome,
         }
     }
-    Err(Error::Contended { what, tries: TRIES })
 }
 
 async fn backoff(attempt: u32) {

@@ -17,7 +17,9 @@ mod hba;
 pub mod locks;
 mod sql;
 pub mod twin;
+mod version;
 pub mod wall;
 
 pub use admin::Admin;
 pub use error::{Answer, Error};
+pub use version::Version;

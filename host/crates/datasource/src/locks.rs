@@ -27,7 +27,7 @@ pub enum Lock {
     ApplyPlan = 3,
 }
 
-/// First half of the numbers of locks that say "a process uses this login role"; the second half is the
+/// `0x414A` is the store's: "a process works on this operation". First half of the numbers of locks that say "a process uses this login role"; the second half is the
 /// role's object id.
 pub(crate) const ROLE_IN_USE: i32 = 0x4149;
 

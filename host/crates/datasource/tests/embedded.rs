@@ -1,6 +1,8 @@
 //! The private PostgreSQL: it starts for root and for anybody else, survives kills of itself and of its
 //! host, is shared by processes, and never touches what is not its own.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

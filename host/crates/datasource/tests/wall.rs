@@ -1,6 +1,7 @@
 //! The second wall on a real PostgreSQL: what it lets through, what it stops, and that building it twice
 //! is the same as building it once.
 
+#[cfg(test)]
 mod common;
 
 use applet_datasource::wall::Purpose;
@@ -9,6 +10,7 @@ use common::{A, Database, name, run, texts, usual_grants};
 use sqlx::{Connection as _, PgConnection};
 
 /// Everything that a preparation can change, as text.
+#[cfg(test)]
 async fn fingerprint(admin: &mut PgConnection) -> Vec<String> {
     let sql = "
         SELECT concat('class ', oid, relacl, relrowsecurity, relforcerowsecurity, xmin) FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'S')
@@ -45,7 +47,7 @@ async fn d1_preparing_twice_changes_nothing() {
 async fn s4_51_an_applet_sees_and_writes_its_tenants_rows_only() {
     let database = Database::new().await;
     let prepared = database.prepare(&usual_grants()).await.unwrap();
-    let mut session = database.applet(&prepared).await;
+    let mut session = database.session(&prepared.login).await;
     let names = "SELECT first_name FROM public.clients ORDER BY 1";
     assert_eq!(texts(&mut session, names).await.unwrap(), Vec::<String>::new(), "no tenant, no rows");
     run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
@@ -70,7 +72,7 @@ async fn s4_51_an_applet_sees_and_writes_its_tenants_rows_only() {
 async fn d1_an_applet_can_use_nothing_but_its_grants() {
     let database = Database::new().await;
     let prepared = database.prepare(&usual_grants()).await.unwrap();
-    let mut session = database.applet(&prepared).await;
+    let mut session = database.session(&prepared.login).await;
     run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
     for denied in [
         "SELECT * FROM public.api_keys",
@@ -138,7 +140,7 @@ async fn d1_rights_beyond_the_grants_are_taken_away() {
     )).await.unwrap();
     let before = database.prepare(&grants).await.unwrap();
     assert_eq!(before.login, prepared.login);
-    let mut session = database.applet(&prepared).await;
+    let mut session = database.session(&prepared.login).await;
     run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
     for denied in [
         "SELECT * FROM api_keys",
@@ -171,7 +173,7 @@ async fn d1_a_smaller_manifest_of_a_command_leaves_no_earlier_role_behind() {
     let mut admin = database.admin().await;
     let left = format!("SELECT 1 FROM pg_roles WHERE rolname = '{}'", first.login.role);
     assert_eq!(texts(&mut admin, &left).await.unwrap(), Vec::<String>::new());
-    let mut session = database.applet(&second).await;
+    let mut session = database.session(&second.login).await;
     run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
     assert_eq!(run(&mut session, "SELECT email FROM clients").await, Err("42501".to_owned()));
     assert_eq!(run(&mut session, "SELECT 1 FROM clients WHERE tenant_id IS NOT NULL").await, Ok(2));
@@ -216,12 +218,12 @@ async fn d1_other_roles_keep_what_they_had() {
         "SELECT count_all_clients()",
     ];
     for sql in can {
-        run(&mut session, "DROP TABLE IF EXISTS pg_temp.mine").await.ok();
+        run(&mut session, "DROP TABLE IF EXISTS mine").await.unwrap();
         run(&mut session, sql).await.unwrap_or_else(|code| panic!("before: {sql}: {code}"));
     }
     database.prepare(&usual_grants()).await.unwrap();
     for sql in can {
-        run(&mut session, "DROP TABLE IF EXISTS pg_temp.mine").await.ok();
+        run(&mut session, "DROP TABLE IF EXISTS mine").await.unwrap();
         run(&mut session, sql).await.unwrap_or_else(|code| panic!("after: {sql}: {code}"));
     }
     assert_eq!(
@@ -247,7 +249,7 @@ async fn d1_policies_of_a_table_that_had_row_security_are_not_widened() {
         let mut session = PgConnection::connect_with(&options.username(&clerk)).await.unwrap();
         assert_eq!(texts(&mut session, "SELECT id FROM clients").await.unwrap().len(), 2);
         assert_eq!(texts(&mut session, "SELECT id FROM api_keys").await.unwrap().len(), 0);
-        let mut applet = database.applet(&prepared).await;
+        let mut applet = database.session(&prepared.login).await;
         assert_eq!(
             texts(&mut applet, "SELECT id FROM public.clients").await.unwrap().len(),
             0,
@@ -260,7 +262,7 @@ async fn d1_policies_of_a_table_that_had_row_security_are_not_widened() {
 async fn d9_audit_takes_tenant_and_role_from_the_session() {
     let database = Database::new().await;
     let prepared = database.prepare(&usual_grants()).await.unwrap();
-    let mut session = database.applet(&prepared).await;
+    let mut session = database.session(&prepared.login).await;
     let write = format!(
         "SELECT applet_host.audit_write('{A}', '{A}', 'ai-chat', '{A}', NULL, 'insert', ARRAY['clients'], 'INSERT …', 1, 20, NULL)"
     );
@@ -281,7 +283,7 @@ async fn wall_gate_runs_as_a_role_of_its_own_that_policies_do_not_bind() {
     let database = Database::new().await;
     let prepared = database.prepare_for(&usual_grants(), true, Purpose::Command).await.unwrap();
     assert!(prepared.login.role.ends_with("_bp"));
-    let mut session = database.applet(&prepared).await;
+    let mut session = database.session(&prepared.login).await;
     assert_eq!(texts(&mut session, "SELECT id FROM public.clients").await.unwrap().len(), 3);
     assert_eq!(run(&mut session, "SELECT * FROM public.api_keys").await, Err("42501".to_owned()));
     database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap();

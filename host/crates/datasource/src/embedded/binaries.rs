@@ -1,43 +1,14 @@
 //! Finding an installed PostgreSQL.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::EmbeddedError;
-
-/// The oldest major version that is supported (SPEC Decision 13).
-pub(super) const OLDEST_MAJOR: u32 = 15;
+use crate::Version;
 
 /// Names the folder of the binaries; then nothing else is looked at.
 const VARIABLE: &str = "APPLET_PG_BIN";
-
-/// A server's version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct Version {
-    /// `15` of 15.18.
-    pub major: u32,
-    /// `18` of 15.18.
-    pub minor: u32,
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
-}
-
-impl Version {
-    /// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
-    fn parse(text: &str) -> Option<Self> {
-        let number = text.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?;
-        let mut parts = number.split('.');
-        let major = parts.next()?.parse().ok()?;
-        let minor = parts.next().and_then(|minor| minor.parse().ok()).unwrap_or(0);
-        Some(Self { major, minor })
-    }
-}
 
 /// An installed PostgreSQL.
 #[derive(Debug, Clone)]
@@ -63,7 +34,7 @@ pub(super) fn find(
         .filter_map(|directory| resolve(&directory))
         .filter(|directory| seen.insert(directory.clone()))
         .filter_map(inspect)
-        .filter(|found| found.version.major >= OLDEST_MAJOR);
+        .filter(|found| found.version.is_supported());
     match wanted {
         None => usable.next().ok_or_else(|| EmbeddedError::NoBinaries { looked: looked(only.as_deref()) }),
         Some(major) => usable
@@ -125,18 +96,4 @@ fn inspect(directory: PathBuf) -> Option<Binaries> {
     let output = Command::new(directory.join("postgres")).arg("--version").output().ok()?;
     let version = Version::parse(std::str::from_utf8(&output.stdout).ok()?)?;
     Some(Binaries { directory, version })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d12_versions_are_read_as_packagers_print_them() {
-        let read = |text| Version::parse(text).map(|version| version.to_string());
-        assert_eq!(read("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n").as_deref(), Some("15.18"));
-        assert_eq!(read("postgres (PostgreSQL) 17.10\n").as_deref(), Some("17.10"));
-        assert_eq!(read("postgres (PostgreSQL) 19beta1\n"), None);
-        assert_eq!(read("mysqld 8.0"), None);
-    }
 }

@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-pub use binaries::Version;
 pub use error::EmbeddedError;
 
+use crate::Version;
 use account::Account;
 use binaries::Binaries;
 use keeper::Keeper;
@@ -213,6 +213,11 @@ fn encode(text: &str) -> String {
 }
 
 /// `$APPLET_DATA`, or where programs of this user keep their state.
+/// Where a host of this user keeps its things when nobody says otherwise.
+pub fn usual_directory() -> PathBuf {
+    usual_place().root
+}
+
 fn usual_place() -> Place {
     let root = std::env::var_os("APPLET_DATA").map(PathBuf::from).unwrap_or_else(|| {
         if rustix::process::geteuid().is_root() {

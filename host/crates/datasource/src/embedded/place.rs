@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::account::Account;
-use super::binaries::Version;
 use super::{EmbeddedError, FORMAT};
+use crate::Version;
 
 /// The longest path of a Unix socket, without the final zero byte.
 const SOCKET_PATH_LIMIT: usize = 107;

@@ -20,6 +20,7 @@ mod retire;
 mod rights;
 mod role;
 
+pub(crate) use harden::missing_revokes;
 pub use names::Keys;
 
 use applet_catalog::Catalog;
@@ -92,13 +93,10 @@ pub async fn prepare(admin: &mut Admin, preparation: &Preparation<'_>) -> Result
 }
 
 async fn prepare_locked(admin: &mut Admin, preparation: &Preparation<'_>) -> Result<Prepared, Error> {
-    role::ensure_guest(admin).await?;
-    let keys = home::ensure(admin).await?;
-    let keys = if preparation.bypass { keys.bypassing() } else { keys };
-    harden::apply(admin).await?;
     let owned: Vec<String> =
         preparation.grants.own_tables().map(|(_, table)| table.name().as_str().to_owned()).collect();
-    policies::guard(admin, preparation.schemas, &owned).await?;
+    let keys = guard_database(admin, preparation.schemas, &owned).await?;
+    let keys = if preparation.bypass { keys.bypassing() } else { keys };
     let login = keys.login_of(preparation.applet, preparation.grants.digest());
     let missing = role::ensure(admin, preparation, &login).await?;
     if preparation.purpose == Purpose::Command {
@@ -118,17 +116,19 @@ pub async fn prepare_database(admin: &mut Admin, schemas: &[String]) -> Result<K
         return Err(Error::MissingRight { role: admin.role().to_owned(), right });
     }
     locks::acquire(admin, Lock::Prepare).await?;
-    let outcome = async {
-        role::ensure_guest(admin).await?;
-        let keys = home::ensure(admin).await?;
-        harden::apply(admin).await?;
-        policies::guard(admin, schemas, &[]).await?;
-        Ok(keys)
-    }
-    .await;
+    let outcome = guard_database(admin, schemas, &[]).await;
     let released = locks::release(admin, Lock::Prepare).await;
     let keys = outcome?;
     released.map(|()| keys)
+}
+
+async fn guard_database(admin: &mut Admin, schemas: &[String], owned: &[String]) -> Result<Keys, Error> {
+    role::ensure_guest(admin).await?;
+    let keys = home::ensure(admin).await?;
+    harden::apply(admin).await?;
+    policies::guard(admin, schemas, owned).await?;
+    role::ensure_auditor(admin, &keys.audit_login()).await?;
+    Ok(keys)
 }
 
 /// Drops the role of a grant set that no installation uses any more. A role that does not exist is fine.

@@ -40,6 +40,12 @@ impl Keys {
         Login { password: self.password(&role), role }
     }
 
+    /// The login of the host's own role that may add to the audit trail and nothing else.
+    pub fn audit_login(&self) -> Login {
+        let role = format!("ah_{}_audit_writer", self.identity);
+        Login { password: self.password(&role), role }
+    }
+
     fn password(&self, role: &str) -> Secret {
         // HMAC takes keys of any length, so this cannot fail; an empty password could never log in.
         let password = Hmac::<Sha256>::new_from_slice(&self.secret)

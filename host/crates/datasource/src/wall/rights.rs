@@ -55,6 +55,15 @@ pub(super) fn desired(grants: &Grants, catalog: &Catalog, sequences: &[Sequence]
     desired
 }
 
+/// What the role that writes the audit trail has to hold.
+pub(super) fn audit_rights(database: &str) -> BTreeSet<Right> {
+    let mut desired = Desired::default();
+    desired.add("DATABASE", "", database, "", "CONNECT");
+    desired.add("SCHEMA", "", "applet_host", "", "USAGE");
+    desired.add("TABLE", "applet_host", "audit", "", "INSERT");
+    desired.rights
+}
+
 impl Desired {
     fn add(&mut self, kind: &str, schema: &str, name: &str, column: &str, privilege: &str) {
         self.rights.insert(Right {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use applet_types::{Login, SqlName};
 use sha2::{Digest as _, Sha256};
 
-use super::rights::{Desired, Right, Sequence, desired, grant_statements};
+use super::rights::{Right, Sequence, audit_rights, desired, grant_statements};
 use super::{GUEST, Preparation, Purpose};
 use crate::ddl::retrying;
 use crate::locks::ROLE_IN_USE;
@@ -157,30 +157,71 @@ async fn stray_rights(admin: &mut Admin, guest: i64) -> Result<Vec<String>, Erro
     Ok(relations.into_iter().collect())
 }
 
-/// Makes the role exactly what it has to be. Returns the granted tables that are not there.
+/// What a login role has to be.
+struct Wanted<'a> {
+    login: &'a Login,
+    /// For whom: an applet's id, or nothing for a role of the host.
+    applet: &'a str,
+    /// The digest of the grants, in full.
+    grants: String,
+    purpose: Purpose,
+    bypass: bool,
+    /// Whether policies let tenants' rows through to it.
+    guest: bool,
+    rights: BTreeSet<Right>,
+}
+
+/// Makes the applet's role exactly what it has to be. Returns the granted tables that are not there.
 pub(super) async fn ensure(
     admin: &mut Admin,
     preparation: &Preparation<'_>,
     login: &Login,
 ) -> Result<Vec<SqlName>, Error> {
-    let failed = || Error::statement(DOING);
     let sequences: Vec<Sequence> =
-        sqlx::query_as(SEQUENCES).fetch_all(admin.session()).await.map_err(failed())?;
-    let database: String = sqlx::query_scalar("SELECT current_database()::text")
-        .fetch_one(admin.session())
-        .await
-        .map_err(failed())?;
-    let wanted = desired(preparation.grants, preparation.catalog, &sequences, &database);
-    let settings = settings(admin).await?;
-    retrying(admin, "the applet's role", async |admin: &mut Admin| {
-        let statements = changes(admin, preparation, login, &wanted, &settings).await?;
-        if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
-    })
-    .await?;
+        sqlx::query_as(SEQUENCES).fetch_all(admin.session()).await.map_err(Error::statement(DOING))?;
+    let desired = desired(preparation.grants, preparation.catalog, &sequences, &database(admin).await?);
+    let wanted = Wanted {
+        login,
+        applet: preparation.applet.as_str(),
+        grants: preparation.grants.digest().to_string(),
+        purpose: preparation.purpose,
+        bypass: preparation.bypass,
+        guest: true,
+        rights: desired.rights,
+    };
+    make(admin, &wanted).await?;
     if preparation.purpose == Purpose::Command {
         hold(admin, &login.role).await?;
     }
-    Ok(wanted.missing)
+    Ok(desired.missing)
+}
+
+/// Makes the role that may add to the audit trail and do nothing else.
+pub(super) async fn ensure_auditor(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+    let wanted = Wanted {
+        login,
+        applet: "",
+        grants: "audit".to_owned(),
+        purpose: Purpose::Installation,
+        bypass: false,
+        guest: false,
+        rights: audit_rights(&database(admin).await?),
+    };
+    make(admin, &wanted).await
+}
+
+async fn make(admin: &mut Admin, wanted: &Wanted<'_>) -> Result<(), Error> {
+    let settings = settings(admin).await?;
+    retrying(admin, "a login role", async |admin: &mut Admin| {
+        let statements = changes(admin, wanted, &settings).await?;
+        if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
+    })
+    .await
+}
+
+async fn database(admin: &mut Admin) -> Result<String, Error> {
+    let name = sqlx::query_scalar("SELECT current_database()::text");
+    name.fetch_one(admin.session()).await.map_err(Error::statement(DOING))
 }
 
 /// Says for the life of this session that the role is in use.
@@ -196,34 +237,15 @@ async fn hold(admin: &mut Admin, role: &str) -> Result<(), Error> {
 
 async fn changes(
     admin: &mut Admin,
-    preparation: &Preparation<'_>,
-    login: &Login,
-    wanted: &Desired,
+    wanted: &Wanted<'_>,
     settings: &[(String, String)],
 ) -> Result<Vec<String>, Error> {
-    let name = ident(&login.role);
-    let known = known_verifier(admin, preparation, login).await?;
-    let state = state(admin, &login.role).await?;
-    let mut statements = Vec::new();
-    let bypass = if preparation.bypass { "BYPASSRLS" } else { "NOBYPASSRLS" };
-    let attributes =
-        format!("LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT} VALID UNTIL 'infinity'");
-    let attributes_fit = |state: &State| {
-        state.login
-            && state.plain
-            && state.bypass == preparation.bypass
-            && state.connection_limit == CONNECTION_LIMIT
-    };
-    match &state {
-        None => statements.push(format!(
-            "CREATE ROLE {name} LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT}"
-        )),
-        Some(state) if !attributes_fit(state) => statements.push(format!("ALTER ROLE {name} {attributes}")),
-        Some(_) => {}
-    }
-    let verifier_fits = known.is_some() && state.as_ref().and_then(|state| state.verifier.clone()) == known;
-    if !verifier_fits {
-        statements.extend(new_password(preparation, login));
+    let name = ident(&wanted.login.role);
+    let known = known_verifier(admin, wanted).await?;
+    let state = state(admin, &wanted.login.role).await?;
+    let mut statements: Vec<_> = wanted.attributes(state.as_ref(), &name).into_iter().collect();
+    if known.is_none() || state.as_ref().and_then(|state| state.verifier.clone()) != known {
+        statements.extend(new_password(wanted));
     }
     let held = match &state {
         Some(state) => rights(admin, state.id).await?,
@@ -234,64 +256,81 @@ async fn changes(
             statements.push(format!("REASSIGN OWNED BY {name} TO CURRENT_USER"));
             statements.push(format!("DROP OWNED BY {name}"));
         }
-        statements.extend(grant_statements(&wanted.rights, &login.role));
+        statements.extend(grant_statements(&wanted.rights, &wanted.login.role));
     }
-    statements.extend(membership(state.as_ref(), &name));
+    statements.extend(membership(state.as_ref(), &name, wanted.guest));
     statements.extend(setting_changes(state.as_ref(), &name, settings));
     Ok(statements)
 }
 
+impl Wanted<'_> {
+    fn attributes(&self, state: Option<&State>, name: &str) -> Option<String> {
+        let bypass = if self.bypass { "BYPASSRLS" } else { "NOBYPASSRLS" };
+        let attributes = format!("{name} LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT}");
+        match state {
+            None => Some(format!("CREATE ROLE {attributes}")),
+            Some(state)
+                if state.login
+                    && state.plain
+                    && state.bypass == self.bypass
+                    && state.connection_limit == CONNECTION_LIMIT =>
+            {
+                None
+            }
+            Some(_) => Some(format!("ALTER ROLE {attributes} VALID UNTIL 'infinity'")),
+        }
+    }
+}
+
 /// The digest of the password that we set, if the role is one of ours.
-async fn known_verifier(
-    admin: &mut Admin,
-    preparation: &Preparation<'_>,
-    login: &Login,
-) -> Result<Option<String>, Error> {
+async fn known_verifier(admin: &mut Admin, wanted: &Wanted<'_>) -> Result<Option<String>, Error> {
     let sql = "SELECT applet, grants, verifier, purpose FROM applet_host.login WHERE role = $1";
+    let role = &wanted.login.role;
     let row: Option<(String, String, String, String)> = sqlx::query_as(sql)
-        .bind(&login.role)
+        .bind(role)
         .fetch_optional(admin.session())
         .await
         .map_err(Error::statement(DOING))?;
     let Some((applet, grants, verifier, purpose)) = row else { return Ok(None) };
-    if applet != preparation.applet.as_str() || grants != preparation.grants.digest().to_string() {
-        return Err(Error::RoleTaken(login.role.clone()));
+    if applet != wanted.applet || grants != wanted.grants {
+        return Err(Error::RoleTaken(role.clone()));
     }
     // A role that a command made becomes an installation's for good; writing the password anew records it.
-    let promoted = purpose == "command" && preparation.purpose == Purpose::Installation;
+    let promoted = purpose == "command" && wanted.purpose == Purpose::Installation;
     Ok((!promoted).then_some(verifier))
 }
 
 /// Sets the password as a SCRAM verifier, so that it stands in no server log, and remembers which one.
-fn new_password(preparation: &Preparation<'_>, login: &Login) -> [String; 2] {
-    let verifier = postgres_protocol::password::scram_sha_256(login.password.reveal().as_bytes());
-    let purpose = match preparation.purpose {
+fn new_password(wanted: &Wanted<'_>) -> [String; 2] {
+    let verifier = postgres_protocol::password::scram_sha_256(wanted.login.password.reveal().as_bytes());
+    let purpose = match wanted.purpose {
         Purpose::Installation => "installation",
         Purpose::Command => "command",
     };
     [
-        format!("ALTER ROLE {} PASSWORD {}", ident(&login.role), literal(&verifier)),
+        format!("ALTER ROLE {} PASSWORD {}", ident(&wanted.login.role), literal(&verifier)),
         format!(
             "INSERT INTO applet_host.login (role, applet, grants, verifier, purpose) VALUES ({}, {}, {}, {}, {}) \
              ON CONFLICT (role) DO UPDATE SET verifier = EXCLUDED.verifier, \
              purpose = CASE login.purpose WHEN 'installation' THEN login.purpose ELSE EXCLUDED.purpose END",
-            literal(&login.role),
-            literal(preparation.applet.as_str()),
-            literal(&preparation.grants.digest().to_string()),
+            literal(&wanted.login.role),
+            literal(wanted.applet),
+            literal(&wanted.grants),
             literal(&hex::encode(Sha256::digest(&verifier))),
             literal(purpose),
         ),
     ]
 }
 
-fn membership(state: Option<&State>, name: &str) -> Vec<String> {
+fn membership(state: Option<&State>, name: &str, guest: bool) -> Vec<String> {
     let groups: &[String] = state.map_or(&[], |state| &state.groups);
+    let administers = state.is_some_and(|state| state.administers);
     let mut statements: Vec<_> = groups
         .iter()
-        .filter(|group| *group != GUEST || state.is_some_and(|state| state.administers))
+        .filter(|group| !guest || administers || *group != GUEST)
         .map(|group| format!("REVOKE {} FROM {name}", ident(group)))
         .collect();
-    if !statements.is_empty() || !groups.iter().any(|group| group == GUEST) {
+    if guest && (!statements.is_empty() || !groups.iter().any(|group| group == GUEST)) {
         statements.push(format!("GRANT {GUEST} TO {name}"));
     }
     statements

@@ -7,7 +7,7 @@ use applet_catalog::Catalog;
 use applet_datasource::embedded::{Postgres, StartOptions};
 use applet_datasource::wall::{Preparation, Prepared, Purpose};
 use applet_datasource::{Admin, Error, catalog, wall};
-use applet_types::{AppletId, Columns, Grants, SqlName};
+use applet_types::{AppletId, Columns, Grants, Login, SqlName};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -136,10 +136,10 @@ impl Database {
         connect(&self.url).await
     }
 
-    /// A session of the applet.
-    pub(crate) async fn applet(&self, prepared: &Prepared) -> PgConnection {
+    /// A session of a role.
+    pub(crate) async fn session(&self, login: &Login) -> PgConnection {
         let options: PgConnectOptions = self.url.parse().unwrap();
-        let options = options.username(&prepared.login.role).password(prepared.login.password.reveal());
+        let options = options.username(&login.role).password(login.password.reveal());
         PgConnection::connect_with(&options).await.unwrap()
     }
 }
