@@ -1,12 +1,47 @@
 //! The first wall: SQL text + grants + catalogue + limits -> a scoped statement, or a rejection.
+//!
+//! *Invariants:* pure: no I/O, no clock. The guest's text is never sent and never printed back: what is sent
+//! is printed from our own typed form. Only [`scope`] makes a [`ScopedStatement`].
+//!
+//! The passes, each documented in its module with what it assumes, guarantees and rejects:
+//!
+//! | | module | from | to |
+//! |---|---|---|---|
+//! | 0 | `text` | the guest's bytes | bounded text |
+//! | 1 | `tokens` | text | tokens both parsers cut alike |
+//! | 2 | `parse` | tokens | sqlparser's tree |
+//! | 3 | `lower` | tree, catalogue, grants | typed form, names resolved and allowed |
+//! | 4 | `place` | typed form | typed form with the tenant's predicates |
+//! | 5 | `print` | typed form | canonical text and an account of it |
+//! | 6 | `verify` | text, account | PostgreSQL's own parser agrees |
 
 mod accounting;
+mod allow;
+mod ir;
+mod lower;
+mod parse;
+mod place;
+mod print;
+mod reject;
+mod span;
 mod statement;
+mod text;
+mod tokens;
+mod verify;
 
 pub use statement::{ScopedStatement, StatementKind, TableUse};
 
 use applet_catalog::Catalog;
-use applet_types::{ErrorCode, Failure, Grants, StatementLimits};
+use applet_types::{Failure, Grants, StatementLimits};
+
+use crate::lower::Lower;
+use crate::span::Text;
+
+/// A tree of the longest statement that passes the token check fits, with room to spare.
+const STACK: usize = 32 << 20;
+
+/// Bytes of sanitised text that are kept.
+const SANITISED_BYTES: usize = 2 << 10;
 
 /// Which walls stand. Only `applet sql` can build anything but [`Wall::Both`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +75,42 @@ pub struct ScopeContext<'a> {
 /// # Errors
 ///
 /// The rejection, with code, span into `sql`, rule, and what would allow it.
-pub fn scope(_sql: &str, _context: &ScopeContext<'_>) -> Result<ScopedStatement, Failure> {
-    Err(Failure::new(ErrorCode::UnsupportedStatement, "not built yet"))
+pub fn scope(sql: &str, context: &ScopeContext<'_>) -> Result<ScopedStatement, Failure> {
+    text::check(sql, context.limits)?;
+    let text = Text::new(sql);
+    let tokens = tokens::tokenize(&text, context.limits)?;
+    let parameters = tokens.parameters;
+    // The parser's tree is as deep as a chain of operators is long, and is walked and dropped recursively:
+    // on a worker's 2 MiB stack that would be the end of the whole host. It never leaves this stack.
+    let (lowered, lower) = stacker::grow(STACK, || {
+        let tree = parse::parse(tokens.tokens, &text)?;
+        let mut lower = Lower::new(&text, context);
+        let lowered = lower.statement(&tree)?;
+        Ok::<_, Failure>((lowered, lower))
+    })?;
+    let mut lowered = lowered;
+    place::place(&mut lowered);
+    let printed = print::print(&lowered, parameters);
+    verify::check(&printed.text, &printed.accounting, context)?;
+    Ok(ScopedStatement {
+        kind: printed.accounting.kind,
+        parameters,
+        tenant_parameter: printed.accounting.tenant_parameter,
+        returns_rows: printed.returns_rows,
+        row_cap: context.limits.rows,
+        tables: lower.uses.into_iter().collect(),
+        sanitised: shortened(print::print_masked(&lowered, parameters)),
+        joins: lower.joins,
+        subqueries: lower.subqueries,
+        volatile: lower.volatile,
+        text: printed.text,
+    })
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > SANITISED_BYTES {
+        text.truncate(text.floor_char_boundary(SANITISED_BYTES - '…'.len_utf8()));
+        text.push('…');
+    }
+    text
 }
