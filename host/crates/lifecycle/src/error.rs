@@ -95,7 +95,11 @@ impl LifecycleError {
         match self {
             Self::NotFound(_) => 404,
             Self::NotAdmin => 403,
-            Self::Manifest(_) | Self::HooksMissing(_) | Self::Refused(_) | Self::Plan(_) | Self::Selection(_) => 422,
+            Self::Manifest(_)
+            | Self::HooksMissing(_)
+            | Self::Refused(_)
+            | Self::Plan(_)
+            | Self::Selection(_) => 422,
             Self::Component(failure) | Self::Hook(HookError::Host(failure)) => failure.code.http_status(),
             Self::Hook(HookError::Applet { .. } | HookError::NoSuchHook(_)) => 422,
             Self::Approval(_) | Self::Illegal(_) | Self::Held | Self::NameTaken => 409,

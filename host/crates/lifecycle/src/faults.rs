@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The variable that arms a fault point.
-pub const VARIABLE: &str = "APPLET_FAULT";
+pub(crate) const VARIABLE: &str = "APPLET_FAULT";
 
 macro_rules! fault_points {
     ($($(#[$doc:meta])* $variant:ident = $text:literal;)*) => {
@@ -115,7 +115,9 @@ impl Faults {
         match std::env::var(VARIABLE) {
             Ok(text) => text.parse(),
             Err(std::env::VarError::NotPresent) => Ok(Self::default()),
-            Err(std::env::VarError::NotUnicode(text)) => Err(UnknownFault(text.to_string_lossy().into_owned())),
+            Err(std::env::VarError::NotUnicode(text)) => {
+                Err(UnknownFault(text.to_string_lossy().into_owned()))
+            }
         }
     }
 
@@ -135,7 +137,8 @@ impl Faults {
             Some((armed, Fault::Kill)) if armed == point => {
                 tracing::warn!(%point, "killing the process as asked");
                 // Cannot fail for our own process; abort only in case it does.
-                let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                let _ =
+                    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
                 std::process::abort()
             }
             _ => Ok(()),

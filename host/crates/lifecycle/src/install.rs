@@ -86,11 +86,7 @@ impl Lifecycle {
     }
 
     /// The plan for this package as things are now.
-    async fn recompute(
-        &self,
-        status: &InstallationStatus,
-        package: &Applet,
-    ) -> Result<Plan, LifecycleError> {
+    async fn recompute(&self, status: &InstallationStatus, package: &Applet) -> Result<Plan, LifecycleError> {
         let mut admin = self.admin().await?;
         let catalog = self.read_catalog(&mut admin).await?.catalog;
         let manifest = load(&package.manifest)?;

@@ -47,14 +47,21 @@ impl Lifecycle {
         if store.workspace(ctx.tenant, workspace).await?.is_none() {
             return Err(LifecycleError::NotFound("workspace"));
         }
-        let package = store.latest_applet(applet, version).await?.ok_or(LifecycleError::NotFound("applet"))?;
+        let package =
+            store.latest_applet(applet, version).await?.ok_or(LifecycleError::NotFound("applet"))?;
         let status = store
             .ensure_installation(ctx.tenant, workspace, applet)
             .await?
             .ok_or(LifecycleError::NotFound("workspace"))?;
+        let manifest = load(&package.manifest)?;
+        for table in manifest.tables() {
+            // Checked again when the table is made: another applet may be installed in between.
+            if store.table_owner(table.physical()).await?.is_some_and(|owner| owner != *applet) {
+                return Err(LifecycleError::NameTaken);
+            }
+        }
         let mut admin = self.admin().await?;
         let catalog = self.read_catalog(&mut admin).await?.catalog;
-        let manifest = load(&package.manifest)?;
         let installed = self.installed(&status).await?;
         let plan = compute(installed.as_ref(), &manifest, &manifest.requested(), &catalog)?;
         self.pass(FaultPoint::PlanMade)?;

@@ -100,7 +100,8 @@ impl<'a> Work<'a> {
         let package = store.applet(self.plan.applet_digest()).await?;
         let package = package.ok_or(LifecycleError::NotFound("applet"))?;
         let manifest = load(&package.manifest)?;
-        let status = store.installation(self.plan.tenant(), self.plan.workspace(), self.plan.applet()).await?;
+        let status =
+            store.installation(self.plan.tenant(), self.plan.workspace(), self.plan.applet()).await?;
         let status = status.ok_or(LifecycleError::NotFound("installation"))?;
         let installed = self.lifecycle.installed(&status).await?;
         let approved = compute(installed.as_ref(), &manifest, &manifest.requested(), catalog)?;
@@ -128,7 +129,8 @@ impl<'a> Work<'a> {
             }
             let before = self.announce(step, what.summary()).await?;
             recorded &= before.is_some();
-            let created = before.map_or(!what.is_done(catalog), |result| result["created"] == Value::Bool(true));
+            let created = before
+                .map_or(!what.is_done(catalog), |result| result.get("created") == Some(&Value::Bool(true)));
             if let StepKind::EnsureTable { table } = what.kind() {
                 claims.push(StepToken::claim_statement(table, self.plan.applet()));
                 outcomes.push(TableOutcome { table: table.to_string(), created });
@@ -137,6 +139,10 @@ impl<'a> Work<'a> {
         }
         self.lifecycle.pass(FaultPoint::TablesAnnounced)?;
         let pending = plan.pending(catalog);
+        if !pending.is_empty() {
+            // The tables come with their policies, which name a role that a new database does not have yet.
+            wall::prepare_database(admin, &self.lifecycle.parts.catalog.schemas).await?;
+        }
         if !(recorded && pending.is_empty()) {
             let changes = pending.iter().map(|statement| statement.sql().to_owned());
             let all: Vec<String> = claims.into_iter().chain(changes).chain(records).collect();
@@ -234,7 +240,8 @@ impl<'a> Work<'a> {
         self.step = step;
         self.progress.step(step + 1, self.steps, what);
         Ok(self.lease.announce(step, what).await?)
-    }}
+    }
+}
 
 /// The hook that goes with a plan: of an install, or of a change of version.
 fn hook_call(plan: &Plan, manifest: &ValidatedManifest) -> Option<HookCall> {

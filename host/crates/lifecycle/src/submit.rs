@@ -30,7 +30,11 @@ impl Lifecycle {
     ///
     /// [`LifecycleError::Manifest`] with every violation, [`LifecycleError::Component`],
     /// [`LifecycleError::HooksMissing`].
-    pub async fn submit(&self, ctx: &OpContext, package: Package<'_>) -> Result<SubmitReport, LifecycleError> {
+    pub async fn submit(
+        &self,
+        ctx: &OpContext,
+        package: Package<'_>,
+    ) -> Result<SubmitReport, LifecycleError> {
         ctx.manage()?;
         let manifest = load(package.manifest)?;
         let component =

@@ -17,6 +17,7 @@ mod installations;
 mod locks;
 mod migrations;
 mod operations;
+mod own_tables;
 mod plans;
 mod state;
 mod workspaces;

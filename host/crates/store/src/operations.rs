@@ -110,7 +110,9 @@ impl StepToken {
     /// taken over. Made of a UUID, numbers and a boolean only, so it can be sent as text among DDL.
     pub fn finish_statement(&self, created: bool) -> String {
         let Self { operation, token, step } = self;
-        format!("SELECT applet_host.finish_step('{operation}', {token}, {step}, '{{\"created\": {created}}}')")
+        format!(
+            "SELECT applet_host.finish_step('{operation}', {token}, {step}, '{{\"created\": {created}}}')"
+        )
     }
 
     /// The statement that claims a table name for an applet, for the transaction that makes the table.

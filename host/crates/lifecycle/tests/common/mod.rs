@@ -1,0 +1,216 @@
+//! A private PostgreSQL, a database with a small CRM for each test, and a runtime that runs nothing.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use applet_datasource::catalog::CatalogOptions;
+use applet_datasource::embedded::{Postgres, StartOptions};
+use applet_lifecycle::{
+    Decision, Faults, InstallReport, Lifecycle, LifecycleError, OpContext, Package, Parts, Planned, Silent,
+    Standing,
+};
+use applet_store::{Store, Workspace};
+use applet_types::{
+    Actor, AppletId, Applets, ComponentDigest, ComponentReport, Failure, HookCall, HookError, Invocation,
+    Limits, RequestId, Secret, TenantId, UserId, WorkspaceId,
+};
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use uuid::Uuid;
+
+/// The manifest of the specification, with an `on-install` hook.
+pub(crate) const MANIFEST: &str =
+    concat!(include_str!("ai-chat.yaml"), "hooks:\n  lifecycle: [on-install]\n");
+
+pub(crate) const COMPONENT: &[u8] = b"a component";
+
+/// A server that lasts as long as a test uses it.
+struct Server {
+    postgres: Postgres,
+    _directory: tempfile::TempDir,
+}
+
+impl Server {
+    /// The server of this process, shared by the tests that run at the same time.
+    async fn shared() -> Arc<Self> {
+        static SHARED: tokio::sync::Mutex<Weak<Server>> = tokio::sync::Mutex::const_new(Weak::new());
+        let mut shared = SHARED.lock().await;
+        if let Some(server) = shared.upgrade() {
+            return server;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let options =
+            StartOptions { directory: Some(directory.path().into()), fast: true, ..Default::default() };
+        let postgres = Postgres::start(options).await.unwrap();
+        let server = Arc::new(Self { postgres, _directory: directory });
+        *shared = Arc::downgrade(&server);
+        server
+    }
+}
+
+/// A database of its own with the CRM in it.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    _server: Arc<Server>,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("crm_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let server = Server::shared().await;
+        let url = server.postgres.ensure_database(&name).await.unwrap();
+        let database = Self { url, _server: server };
+        database.run(include_str!("crm.sql")).await;
+        database
+    }
+
+    pub(crate) async fn run(&self, sql: &str) {
+        let mut admin = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+    }
+
+    /// The first column of every row, as text.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let mut admin = PgConnection::connect(&self.url).await.unwrap();
+        let sql = format!("SELECT coalesce(x::text, '-') FROM ({sql}) AS q (x)");
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut admin).await.unwrap()
+    }
+}
+
+/// A runtime that counts instead of running.
+#[derive(Default)]
+pub(crate) struct Counting {
+    pub(crate) hooks: AtomicU32,
+    pub(crate) fails: Option<HookError>,
+}
+
+#[async_trait]
+impl Applets for Counting {
+    async fn inspect(&self, component: &[u8]) -> Result<ComponentReport, Failure> {
+        Ok(ComponentReport {
+            digest: ComponentDigest::of(component),
+            imports: vec!["applet:host/db@0.1.0".to_owned()],
+            exports: vec!["applet:host/on-install@0.1.0".to_owned()],
+        })
+    }
+
+    async fn call(
+        &self,
+        _component: ComponentDigest,
+        call: Arc<Invocation>,
+        hook: HookCall,
+    ) -> Result<String, HookError> {
+        assert_eq!(hook, HookCall::Install);
+        assert!(call.time_left(Instant::now()).is_ok());
+        self.hooks.fetch_add(1, Ordering::Relaxed);
+        self.fails.clone().map_or(Ok(String::new()), Err)
+    }
+}
+
+/// A host on a database.
+pub(crate) struct Host {
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) store: Store,
+    pub(crate) applets: Arc<Counting>,
+}
+
+impl Host {
+    pub(crate) async fn on(url: &str) -> Self {
+        Self::with(url, Faults::default(), Counting::default()).await
+    }
+
+    pub(crate) async fn with(url: &str, faults: Faults, applets: Counting) -> Self {
+        let store = Store::connect(url).await.unwrap();
+        store.migrate().await.unwrap();
+        for number in [1, 2] {
+            let home =
+                Workspace { id: workspace(number), tenant: tenant(number), name: format!("Home {number}") };
+            assert!(store.ensure_workspace(&home).await.unwrap());
+        }
+        let applets = Arc::new(applets);
+        let parts = Parts {
+            store: store.clone(),
+            admin_url: Secret::new(url),
+            catalog: CatalogOptions::default(),
+            applets: Arc::clone(&applets) as Arc<dyn Applets>,
+            limits: Limits::default(),
+            now: Instant::now,
+            faults,
+        };
+        Self { lifecycle: Lifecycle::new(parts), store, applets }
+    }
+
+    pub(crate) async fn submit(&self, manifest: &str) {
+        let package = Package { manifest, component: COMPONENT };
+        self.lifecycle.submit(&admin(1), package).await.unwrap();
+    }
+
+    pub(crate) async fn plan(&self, number: u128) -> Planned {
+        self.plan_of(number, "ai-chat").await.unwrap()
+    }
+
+    pub(crate) async fn plan_of(&self, number: u128, id: &str) -> Result<Planned, LifecycleError> {
+        self.lifecycle.plan(&admin(number), workspace(number), &applet(id), None).await
+    }
+
+    pub(crate) async fn approve(&self, number: u128, planned: &Planned) {
+        let decision = Decision::everything(planned.record.id);
+        let id = planned.manifest.id();
+        self.lifecycle.approve(&admin(number), workspace(number), id, &decision).await.unwrap();
+    }
+
+    pub(crate) async fn install(&self, number: u128) -> Result<InstallReport, LifecycleError> {
+        self.install_of(number, "ai-chat").await
+    }
+
+    pub(crate) async fn install_of(&self, number: u128, id: &str) -> Result<InstallReport, LifecycleError> {
+        self.lifecycle.install(&admin(number), workspace(number), &applet(id), &Silent).await
+    }
+
+    /// From the package to an active installation.
+    pub(crate) async fn installed(&self, number: u128) -> InstallReport {
+        self.submit(MANIFEST).await;
+        let planned = self.plan(number).await;
+        self.approve(number, &planned).await;
+        self.install(number).await.unwrap()
+    }
+
+    /// Whether hooks can be called.
+    pub(crate) async fn is_active(&self, number: u128) -> bool {
+        let found = self
+            .store
+            .active_installation(tenant(number), workspace(number), &applet("ai-chat"))
+            .await
+            .unwrap();
+        found.is_some()
+    }
+}
+
+pub(crate) fn tenant(number: u128) -> TenantId {
+    TenantId::new(Uuid::from_u128(0x7e_0000 + number))
+}
+
+pub(crate) fn workspace(number: u128) -> WorkspaceId {
+    WorkspaceId::new(Uuid::from_u128(0x30_0000 + number))
+}
+
+pub(crate) fn applet(text: &str) -> AppletId {
+    text.parse().unwrap()
+}
+
+/// Somebody of a tenant.
+pub(crate) fn somebody(number: u128, standing: Standing) -> OpContext {
+    OpContext {
+        request: RequestId::new(Uuid::from_u128(number)),
+        tenant: tenant(number),
+        actor: Actor::User(UserId::new(Uuid::from_u128(0xad_0000 + number))),
+        standing,
+    }
+}
+
+/// An admin of a tenant.
+pub(crate) fn admin(number: u128) -> OpContext {
+    somebody(number, Standing::Admin)
+}
