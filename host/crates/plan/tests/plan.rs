@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod common;
+mod generated;
 
 use applet_catalog::{Catalog, Tenancy};
 use applet_manifest::load;
