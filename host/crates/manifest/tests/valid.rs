@@ -266,3 +266,24 @@ fn s4x_11_the_schema_knows_the_keys_that_are_read() {
         assert_eq!(known_keys(yaml), properties, "{definition}");
     }
 }
+
+#[test]
+fn s4_70_the_documentation_has_the_table_of_types() {
+    let rows = ColumnType::EXAMPLES.map(|kind| {
+        let is = kind.mapping();
+        format!("| `{kind}` | {} | {} | `{}` | `{}` |\n", kind.sql(), is.wit.as_str(), is.rust, is.typescript)
+    });
+    let table = format!(
+        "<!-- types -->\n| in a manifest | PostgreSQL | WIT | Rust | TypeScript |\n|---|---|---|---|---|\n{}",
+        rows.concat()
+    );
+    let path = folder().join("README.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("<!-- types -->").unwrap();
+    let (_, after) = rest.split_once("<!-- /types -->").unwrap();
+    let expected = format!("{before}{table}<!-- /types -->{after}");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), expected, "run again with UPDATE_GOLDEN=1");
+}
