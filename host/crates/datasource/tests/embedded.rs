@@ -184,7 +184,8 @@ async fn a6_a_second_process_uses_the_running_server_and_does_not_stop_it() {
 #[tokio::test]
 async fn a6_what_is_not_ours_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/thesis.txt"), "years of work").unwrap();
     let refused = Postgres::start(options(folder.path())).await;
     assert!(matches!(refused, Err(EmbeddedError::NotOurs(_))), "{refused:?}");
     let empty = tempfile::tempdir().unwrap();

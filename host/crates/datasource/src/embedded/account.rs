@@ -66,10 +66,10 @@ impl Account {
         command
     }
 
-    /// Whether the account can write to a folder, the way there included.
-    pub(super) fn can_write(&self, directory: &Path) -> bool {
+    /// Whether the account can pass through a folder, the way there included.
+    pub(super) fn can_enter(&self, directory: &Path) -> bool {
         let mut command = self.command(Path::new("/usr/bin/test"));
-        command.arg("-w").arg(directory).current_dir("/");
+        command.arg("-x").arg(directory).current_dir("/");
         command.status().is_ok_and(|status| status.success())
     }
 }

@@ -31,18 +31,18 @@ pub enum EmbeddedError {
         "PostgreSQL does not run as root and no user `postgres` or `nobody` exists: run the host as an ordinary user"
     )]
     NoAccount,
-    /// The data directory is not usable for the account that PostgreSQL runs as.
+    /// The account that PostgreSQL runs as cannot get to the data directory.
     #[error(
-        "user `{account}` cannot write to `{directory}`: choose a data directory that it can reach, such as /var/lib/applet-host"
+        "user `{account}`, as whom PostgreSQL runs, cannot get to `{directory}`: choose a data directory outside of anybody's home, such as /var/lib/applet-host"
     )]
-    NotWritable {
+    OutOfReach {
         /// The data directory.
         directory: PathBuf,
         /// The account.
         account: String,
     },
     /// A folder with something else in it was given.
-    #[error("`{0}` is not empty and no data directory of the host: choose an empty or new folder")]
+    #[error("`{0}` exists and holds no PostgreSQL data: choose another data directory")]
     NotOurs(PathBuf),
     /// The data directory belongs to somebody else.
     #[error("`{0}` belongs to another user: run as that user or choose another data directory")]

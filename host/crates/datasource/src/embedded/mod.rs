@@ -96,10 +96,7 @@ impl Postgres {
     ///
     /// [`EmbeddedError::NotRunning`] when no host serves the directory, or as [`Postgres::start`].
     pub fn attach(directory: Option<&Path>) -> Result<Self, EmbeddedError> {
-        let place = match directory {
-            Some(directory) => Place { root: directory.to_owned() },
-            None => usual_place(),
-        };
+        let place = Place { root: directory.map_or_else(usual_directory, Path::to_owned) };
         try_attach(&place)?.ok_or(EmbeddedError::NotRunning(place.root))
     }
 
@@ -212,22 +209,18 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
-/// `$APPLET_DATA`, or where programs of this user keep their state.
-/// Where a host of this user keeps its things when nobody says otherwise.
+/// The directory that is used when none is given: `$APPLET_DATA`, or where programs of this user keep
+/// their state.
 pub fn usual_directory() -> PathBuf {
-    usual_place().root
-}
-
-fn usual_place() -> Place {
-    let root = std::env::var_os("APPLET_DATA").map(PathBuf::from).unwrap_or_else(|| {
-        if rustix::process::geteuid().is_root() {
-            return PathBuf::from("/var/lib/applet-host");
-        }
-        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-        state.or_else(home).unwrap_or_else(std::env::temp_dir).join("applet-host")
-    });
-    Place { root }
+    if let Some(given) = std::env::var_os("APPLET_DATA") {
+        return PathBuf::from(given);
+    }
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/lib/applet-host");
+    }
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    state.or_else(home).unwrap_or_else(std::env::temp_dir).join("applet-host")
 }
 
 fn accepts(socket: &Path) -> bool {
@@ -255,7 +248,7 @@ fn start(options: &StartOptions) -> Result<Postgres, EmbeddedError> {
             progress(text);
         }
     };
-    let place = options.directory.clone().map_or_else(usual_place, |root| Place { root });
+    let place = Place { root: options.directory.clone().unwrap_or_else(usual_directory) };
     let account = Account::choose(&place.data())?;
     place.ensure(&account)?;
     // Servers change their directory: every path has to be absolute.
@@ -325,10 +318,7 @@ fn initialise(
     binaries: &Binaries,
     fast: bool,
 ) -> Result<(), EmbeddedError> {
-    let fresh = place.root.join("data.new");
-    if fresh.exists() {
-        std::fs::remove_dir_all(&fresh).map_err(EmbeddedError::io("remove", &fresh))?;
-    }
+    let fresh = place.fresh_data(account)?;
     let locale = if cfg!(target_os = "linux") { "--locale=C.UTF-8" } else { "--locale=C" };
     let mut command = account.command(&binaries.directory.join("initdb"));
     command

@@ -1,8 +1,9 @@
 //! The directory that a host keeps its private PostgreSQL in, and who may use it.
 //!
 //! `host.lock` is locked by the host that owns the server, for as long as it lives; `host.json` tells
-//! everybody else how to connect. Everything is reachable for one account only: behind the socket the
-//! server trusts whoever gets there.
+//! everybody else how to connect. The directory itself stays the host's: when the server runs as another
+//! account, that one owns `data` and `run` and can merely pass through the rest, so that it can neither
+//! read the host's keys nor exchange its files. Behind the socket the server trusts whoever gets there.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -58,23 +59,37 @@ impl Place {
         self.root.join("host.json")
     }
 
-    /// Makes the directory and gives it to the account. A folder with something else in it is left alone:
-    /// given `/tmp` by mistake, a host that is root would otherwise take it away from everybody.
+    /// Makes the directory, for us alone, and lets the server's account pass through it.
     pub(super) fn ensure(&self, account: &Account) -> Result<(), EmbeddedError> {
-        if self.root.exists() {
-            let mut entries = std::fs::read_dir(&self.root).map_err(|error| match error.kind() {
-                std::io::ErrorKind::PermissionDenied => EmbeddedError::OtherUser(self.root.clone()),
-                _ => EmbeddedError::io("read", &self.root)(error),
-            })?;
-            if entries.next().is_some() && !self.root.join("host.lock").exists() {
-                return Err(EmbeddedError::NotOurs(self.root.clone()));
-            }
+        if !self.root.exists() {
+            std::fs::create_dir_all(&self.root).map_err(EmbeddedError::io("make", &self.root))?;
+            protect(&self.root, 0o700)?;
         }
-        own_folder(&self.root, account)?;
-        if account.can_write(&self.root) {
+        let data = self.data();
+        if data.is_dir() && !data.join("PG_VERSION").exists() {
+            return Err(EmbeddedError::NotOurs(data));
+        }
+        if !account.other || account.can_enter(&self.root) {
             return Ok(());
         }
-        Err(EmbeddedError::NotWritable { directory: self.root.clone(), account: account.name.clone() })
+        let meta = std::fs::metadata(&self.root).map_err(EmbeddedError::io("read", &self.root))?;
+        if meta.uid() == rustix::process::geteuid().as_raw() {
+            protect(&self.root, (meta.mode() & 0o777) | 0o011)?;
+        }
+        if account.can_enter(&self.root) {
+            return Ok(());
+        }
+        Err(EmbeddedError::OutOfReach { directory: self.root.clone(), account: account.name.clone() })
+    }
+
+    /// An empty folder for a new cluster, beside its final place.
+    pub(super) fn fresh_data(&self, account: &Account) -> Result<PathBuf, EmbeddedError> {
+        let fresh = self.root.join("data.new");
+        if fresh.exists() {
+            std::fs::remove_dir_all(&fresh).map_err(EmbeddedError::io("remove", &fresh))?;
+        }
+        own_folder(&fresh, account)?;
+        Ok(fresh)
     }
 
     /// Takes the lock if no other host has it.
@@ -181,10 +196,11 @@ impl Place {
     }
 }
 
-/// Makes a folder that only the account can enter. Only a folder that we just made, or that is the
-/// account's or root's already, is given away.
+/// Makes a folder that only the account can enter.
 fn own_folder(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
-    std::fs::create_dir_all(folder).map_err(EmbeddedError::io("make", folder))?;
+    if !folder.exists() {
+        std::fs::create_dir(folder).map_err(EmbeddedError::io("make", folder))?;
+    }
     let owner = std::fs::metadata(folder).map_err(EmbeddedError::io("read", folder))?.uid();
     if owner != account.uid {
         if !account.other {
@@ -193,7 +209,11 @@ fn own_folder(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
         std::os::unix::fs::chown(folder, Some(account.uid), Some(account.gid))
             .map_err(EmbeddedError::io("give away", folder))?;
     }
-    std::fs::set_permissions(folder, Permissions::from_mode(0o700))
+    protect(folder, 0o700)
+}
+
+fn protect(folder: &Path, mode: u32) -> Result<(), EmbeddedError> {
+    std::fs::set_permissions(folder, Permissions::from_mode(mode))
         .map_err(EmbeddedError::io("protect", folder))
 }
 
@@ -206,7 +226,7 @@ fn remove(path: &Path) -> Result<(), EmbeddedError> {
     }
 }
 
-/// The folder belongs to an account that is not ours: it must not lead us elsewhere.
+/// A symbolic link that somebody put there must not lead us elsewhere.
 fn no_follow() -> i32 {
     i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0)
 }
