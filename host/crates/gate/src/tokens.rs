@@ -300,7 +300,13 @@ fn statement_word(tokens: &[TokenWithSpan], text: &Text<'_>) -> Gate<()> {
     match &first.token {
         Token::LParen => Ok(()),
         Token::Word(word) => match word.keyword {
-            Keyword::SELECT | Keyword::INSERT | Keyword::UPDATE | Keyword::DELETE | Keyword::WITH => Ok(()),
+            // VALUES is told apart later, so that a UNION behind it is called by its name.
+            Keyword::SELECT
+            | Keyword::INSERT
+            | Keyword::UPDATE
+            | Keyword::DELETE
+            | Keyword::WITH
+            | Keyword::VALUES => Ok(()),
             _ => {
                 let what = format!("`{}`", word.value);
                 Err(unsupported("statement-kind", span, &what)

@@ -35,8 +35,8 @@ impl Printer {
             Expr::Prefix { operator, operand } => {
                 self.raw(operator);
                 self.raw(" ");
-                if *operator != "NOT" {
-                    self.accounting.operators.insert((*operator).to_owned());
+                if *operator != "NOT" && !is_negative_number(operator, operand) {
+                    self.account(operator);
                 }
                 self.expr(operand);
             }
@@ -52,6 +52,7 @@ impl Printer {
                 self.expr(right);
             }
             Expr::InList { operand, list, negated } => {
+                self.account(if *negated { "<>" } else { "=" });
                 self.in_words(operand, *negated);
                 self.in_parens(|this| this.exprs(list));
             }
@@ -201,9 +202,6 @@ impl Printer {
     fn in_words(&mut self, operand: &Expr, negated: bool) {
         self.expr(operand);
         self.raw(if negated { " NOT IN " } else { " IN " });
-        // A subquery's NOT IN is NOT of `= ANY`, a list's is `<>`.
-        self.account("=");
-        self.account("<>");
     }
 
     fn literal(&mut self, literal: &Literal) {
@@ -365,6 +363,21 @@ impl Printer {
             }
         }
     }
+}
+
+/// Whether PostgreSQL's grammar reads a minus and what follows as one number: the sign binds closer than
+/// anything but a cast or a subscript.
+fn is_negative_number(operator: &str, operand: &Expr) -> bool {
+    operator == "-"
+        && match operand {
+            Expr::Literal(Literal::Number(_)) => true,
+            Expr::Chain { first, .. } => is_negative_number(operator, first),
+            Expr::AtTimeZone { operand, .. } | Expr::Collate { operand, .. } => {
+                is_negative_number(operator, operand)
+            }
+            Expr::Prefix { operator, operand } => is_negative_number(operator, operand),
+            _ => false,
+        }
 }
 
 const fn test_words(test: Test) -> &'static str {

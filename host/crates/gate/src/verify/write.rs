@@ -22,8 +22,9 @@ impl<'a> Walker<'a> {
         self.with(with_clause.as_ref())?;
         self.levels.push(Vec::new());
         let table = self.target(relation.as_ref(), where_clause.as_deref())?;
-        self.assignments(target_list, table)?;
+        // What is assigned may be computed from the relations in FROM.
         self.from(from_clause, where_clause.as_deref())?;
+        self.assignments(target_list, table)?;
         self.returning(returning_clause.as_ref())?;
         self.levels.pop();
         Ok(())
