@@ -9,6 +9,9 @@ use serde::{Serialize, Serializer};
 
 use crate::violation::closest;
 
+/// How types are written, for editors; [`ColumnType::parse`] checks lengths and digits as well.
+pub(crate) const PATTERN: &str = r"^(bigserial|serial|uuid|varchar\( *\d+ *\)|text|integer|bigint|decimal\( *\d+ *, *\d+ *\)|boolean|timestamptz|date|jsonb|bytea)$";
+
 /// PostgreSQL's own bounds.
 const LONGEST_VARCHAR: u32 = 10_485_760;
 const MOST_DIGITS: u16 = 1_000;
@@ -312,6 +315,9 @@ mod tests {
     fn s4_70_types_are_read_as_they_are_written() {
         for kind in ColumnType::EXAMPLES {
             assert_eq!(ColumnType::parse(&kind.to_string()), Ok(kind));
+        }
+        for name in NAMES {
+            assert!(PATTERN.contains(name), "{name}");
         }
         assert_eq!(ColumnType::parse("decimal(3, 2)"), Ok(ColumnType::Decimal(3, 2)));
         assert_eq!(ColumnType::Varchar(5).sql(), "character varying(5)");

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::column_type::PATTERN;
 use crate::validated::LifecycleHook;
 
 /// An applet's `manifest.yaml`.
@@ -99,6 +100,7 @@ pub(crate) struct TableRequest {
 /// Either just a name, or a mapping that says more.
 #[derive(JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "NameOr{T}")]
 #[expect(dead_code, reason = "describes the schema only")]
 enum NameOr<T> {
     Name(String),
@@ -166,7 +168,7 @@ pub(crate) struct Column {
     /// Its type: bigserial, serial, uuid, varchar(n), text, integer, bigint, decimal(p,s), boolean,
     /// timestamptz, date, jsonb or bytea.
     #[serde(rename = "type")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", regex(pattern = PATTERN))]
     pub(crate) column_type: Option<String>,
     /// Whether it is the primary key.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 
 use crate::document::Manifest;
 
-/// The schema as pretty-printed JSON. It says less than [`load`](crate::load) checks, never something else.
+/// The schema as pretty-printed JSON. It says less than [`load`](crate::load) checks.
 pub fn json_schema() -> String {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let schema = generator.into_root_schema_for::<Manifest>();
