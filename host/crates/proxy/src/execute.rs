@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use applet_gate::{ScopedStatement, StatementKind};
+use applet_gate::{ScopedStatement, StatementKind, TableUse};
 use applet_types::{
     AuditRecord, Encoding, ErrorCode, ExecutionLimits, Failure, Invocation, Outcome, TenantId, Value,
 };
@@ -28,6 +28,7 @@ pub(crate) struct Executable<'a> {
     pub(crate) kind: StatementKind,
     pub(crate) tenant_parameter: Option<u16>,
     pub(crate) row_cap: u32,
+    pub(crate) tables: &'a [TableUse],
 }
 
 impl<'a> From<&'a ScopedStatement> for Executable<'a> {
@@ -37,6 +38,7 @@ impl<'a> From<&'a ScopedStatement> for Executable<'a> {
             kind: scoped.kind(),
             tenant_parameter: scoped.tenant_parameter(),
             row_cap: scoped.row_cap(),
+            tables: scoped.tables(),
         }
     }
 }
@@ -187,12 +189,15 @@ pub(crate) fn outcome(fetched: Fetched) -> Outcome {
 }
 
 /// The failure of a write that changed too much, if it did.
-pub(crate) fn check_changed(statement: Executable<'_>, changed: u64, limits: &ExecutionLimits) -> Result<(), Failure> {
+pub(crate) fn check_changed(
+    statement: Executable<'_>,
+    changed: u64,
+    limits: &ExecutionLimits,
+) -> Result<(), Failure> {
     if statement.is_read() || changed <= limits.rows_changed {
         return Ok(());
     }
-    let message =
-        format!("a statement may change at most {} rows; nothing was changed", limits.rows_changed);
+    let message = format!("a statement may change at most {} rows; nothing was changed", limits.rows_changed);
     Err(Failure::new(ErrorCode::TooManyRowsChanged, message))
 }
 

@@ -13,6 +13,10 @@ mod execute;
 mod memo;
 mod pool;
 mod proxy;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod trail;
 mod transaction;
 mod values;

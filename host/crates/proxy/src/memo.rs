@@ -52,7 +52,8 @@ impl Judge {
     /// What the gate says of this text, for this invocation's grants and limits.
     pub(crate) fn scope(&self, call: &Invocation, sql: &str) -> Verdict {
         let statements = self.statements(call);
-        if let Some(verdict) = statements.lock().unwrap_or_else(PoisonError::into_inner).get(sql, HALF_BUDGET) {
+        if let Some(verdict) = statements.lock().unwrap_or_else(PoisonError::into_inner).get(sql, HALF_BUDGET)
+        {
             return verdict;
         }
         let context = ScopeContext {

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use applet_catalog::Catalog;
-use applet_gate::ScopedStatement;
+use applet_gate::{ScopedStatement, TableUse};
 use applet_types::{
     AppletId, Database, Encoding, ErrorCode, ExecutionLimits, Failure, GrantsDigest, Invocation, Login,
-    Operation, Outcome, RequestId, SqlName, Statement, Transaction,
+    Operation, Outcome, RequestId, SqlName, Statement, Transaction, Value,
 };
 use async_trait::async_trait;
 
@@ -202,7 +202,7 @@ impl Inner {
         let judge = self.judge();
         let ran = match self.admit(&judge, call, statement, &mut trail) {
             Ok(scoped) => self
-                .run(call, &judge, &scoped, statement, encoding, &mut trail)
+                .run(call, &judge, Executable::from(&*scoped), &statement.parameters, encoding, &mut trail)
                 .await
                 .map(|outcome| (outcome, scoped)),
             Err(failure) => Err(failure),
@@ -220,16 +220,16 @@ impl Inner {
         }
     }
 
-    async fn run(
+    /// Executes what the gate let pass.
+    pub(crate) async fn run(
         &self,
         call: &Invocation,
         judge: &Judge,
-        scoped: &ScopedStatement,
-        statement: &Statement,
+        executable: Executable<'_>,
+        parameters: &[Value],
         encoding: Encoding,
         trail: &mut Trail,
     ) -> Result<Outcome, Failure> {
-        let executable = Executable::from(scoped);
         // A schema change can make what a session has prepared unusable: once more, on a fresh session.
         let mut tries_left = 1;
         loop {
@@ -237,14 +237,22 @@ impl Inner {
             let mut lease = self.lease(call).await?;
             let limits = &call.limits.execution;
             let allowance = Allowance::of(call, Duration::MAX, &self.session_limits)?;
-            let context = self.context(call, judge, scoped, allowance.deadline_near);
+            let context = context(call, judge, executable.tables, allowance.deadline_near);
             let fetch = executable.fetch(encoding, limits);
-            let (parameters, settings) = (statement.parameters.as_slice(), allowance.settings);
+            let settings = allowance.settings;
             let session = &mut *lease;
             let ran = if executable.is_read() {
-                within(&allowance, execute::read(session, executable, parameters, call.tenant, fetch, settings)).await
+                within(
+                    &allowance,
+                    execute::read(session, executable, parameters, call.tenant, fetch, settings),
+                )
+                .await
             } else {
-                within(&allowance, execute::write(session, executable, parameters, call.tenant, fetch, settings)).await
+                within(
+                    &allowance,
+                    execute::write(session, executable, parameters, call.tenant, fetch, settings),
+                )
+                .await
             };
             let ran = match ran {
                 Err(error) if tries_left > 0 && errors::is_stale_plan(&error) => {
@@ -293,22 +301,6 @@ impl Inner {
         Ok(outcome)
     }
 
-    pub(crate) fn context<'a>(
-        &self,
-        call: &'a Invocation,
-        judge: &'a Judge,
-        scoped: &'a ScopedStatement,
-        deadline_near: bool,
-    ) -> Context<'a> {
-        Context {
-            request: call.request,
-            grants: &call.grants,
-            catalog: judge.catalog(),
-            tables: scoped.tables(),
-            deadline_near,
-        }
-    }
-
     /// A session for this invocation. One that holds a transaction gets it at once or not at all.
     pub(crate) async fn lease(&self, call: &Invocation) -> Result<Lease, Failure> {
         let login = self.login(call).await?;
@@ -335,7 +327,9 @@ impl Inner {
         let known = {
             let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
             let of_digest = logins.get(&digest);
-            of_digest.and_then(|logins| logins.iter().find(|(applet, _)| *applet == call.applet)).map(|(_, login)| Arc::clone(login))
+            of_digest
+                .and_then(|logins| logins.iter().find(|(applet, _)| *applet == call.applet))
+                .map(|(_, login)| Arc::clone(login))
         };
         if let Some(login) = known {
             return Ok(login);
@@ -367,6 +361,16 @@ impl Inner {
         *count += 1;
         Ok(Holding { inner: Arc::clone(self), request: call.request })
     }
+}
+
+/// What the errors of these tables' statements are about.
+pub(crate) fn context<'a>(
+    call: &'a Invocation,
+    judge: &'a Judge,
+    tables: &'a [TableUse],
+    deadline_near: bool,
+) -> Context<'a> {
+    Context { request: call.request, grants: &call.grants, catalog: judge.catalog(), tables, deadline_near }
 }
 
 /// Says that an invocation holds a transaction, until it is dropped.

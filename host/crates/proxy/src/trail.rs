@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use applet_gate::{ScopedStatement, StatementKind};
-use applet_types::{
-    AuditRecord, AuditSink, AuditedOperation, ErrorCode, Failure, Invocation, Operation,
-};
+use applet_types::{AuditRecord, AuditSink, AuditedOperation, ErrorCode, Failure, Invocation, Operation};
 
 /// The record of a statement under way. Dropped unfinished (its future was cancelled), it is recorded as
 /// ended by the deadline: no operation goes unrecorded because somebody stopped waiting for it.
@@ -94,7 +92,8 @@ impl Drop for Trail {
 
 /// What a statement counts as: what it does to the table it writes.
 fn operation(scoped: &ScopedStatement) -> Operation {
-    let written = scoped.tables().iter().map(|used| used.operation).find(|operation| *operation != Operation::Read);
+    let written =
+        scoped.tables().iter().map(|used| used.operation).find(|operation| *operation != Operation::Read);
     match (scoped.kind(), written) {
         (StatementKind::Select, _) => Operation::Read,
         (_, Some(operation)) => operation,

@@ -7,16 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use applet_gate::ScopedStatement;
-use applet_types::{
-    AuditRecord, Encoding, ErrorCode, Failure, Invocation, Outcome, Statement, Transaction,
-};
+use applet_types::{AuditRecord, Encoding, ErrorCode, Failure, Invocation, Outcome, Statement, Transaction};
 use async_trait::async_trait;
 
-use crate::errors::{self, Context};
+use crate::errors;
 use crate::execute::{self, Allowance, Executable, within};
 use crate::memo::Judge;
 use crate::pool::Lease;
-use crate::proxy::{Holding, Inner};
+use crate::proxy::{Holding, Inner, context};
 use crate::trail::Trail;
 use crate::wire::{Bound, End, Exchange, Session, WireError};
 
@@ -84,7 +82,7 @@ impl Open {
         let scoped = self.inner.admit(&self.judge, &self.call, statement, trail)?;
         let executable = Executable::from(&*scoped);
         let allowance = Allowance::of(&self.call, left, &self.inner.session_limits)?;
-        let context = self.inner.context(&self.call, &self.judge, &scoped, allowance.deadline_near);
+        let context = context(&self.call, &self.judge, scoped.tables(), allowance.deadline_near);
         let lease = self.lease.as_mut().ok_or_else(gone)?;
         let limits = &self.call.limits.execution;
         let started = Instant::now();
@@ -117,13 +115,7 @@ impl Open {
         if !self.begun {
             return Ok(());
         }
-        let context = Context {
-            request: self.call.request,
-            grants: &self.call.grants,
-            catalog: self.judge.catalog(),
-            tables: &[],
-            deadline_near: false,
-        };
+        let context = context(&self.call, &self.judge, &[], false);
         if end == End::Rollback {
             execute::undo(&mut lease).await;
             return Ok(());
@@ -173,7 +165,11 @@ impl Step<'_> {
 impl Transaction for Open {
     async fn query(&mut self, statement: &Statement, encoding: Encoding) -> Result<Outcome, Failure> {
         let mut trail = Trail::start(self.inner.config.audit.clone(), &self.call);
-        let ran = if self.lease.is_some() { self.execute(statement, encoding, &mut trail).await } else { Err(gone()) };
+        let ran = if self.lease.is_some() {
+            self.execute(statement, encoding, &mut trail).await
+        } else {
+            Err(gone())
+        };
         match ran {
             Ok(outcome) => {
                 trail.succeeded_reading(outcome.affected).await;
@@ -210,8 +206,11 @@ impl Drop for Open {
 }
 
 fn gone() -> Failure {
-    Failure::new(ErrorCode::UnsupportedStatement, "the transaction has ended; a failed statement ends it as well")
-        .hint("begin a new transaction")
+    Failure::new(
+        ErrorCode::UnsupportedStatement,
+        "the transaction has ended; a failed statement ends it as well",
+    )
+    .hint("begin a new transaction")
 }
 
 /// Runs all statements in one transaction: all take effect, or none.
@@ -295,13 +294,7 @@ async fn run_batch(
         let begin = !reads_only && outcomes.is_empty();
         let ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
         let tables: Vec<_> = chunk.iter().flat_map(|one| one.scoped.tables().iter().cloned()).collect();
-        let context = Context {
-            request: call.request,
-            grants: &call.grants,
-            catalog: judge.catalog(),
-            tables: &tables,
-            deadline_near: allowance.deadline_near,
-        };
+        let context = context(call, judge, &tables, allowance.deadline_near);
         outcomes.extend(ran.map_err(|error| errors::failure(error, &context))?);
     }
     for (one, outcome) in admitted.iter().zip(&outcomes) {
@@ -323,21 +316,13 @@ async fn commit_batch(
     outcomes: &[Outcome],
     lease: &mut Lease,
 ) -> Result<(), Failure> {
-    let writes = admitted
-        .iter_mut()
-        .zip(outcomes)
-        .filter(|(one, _)| !Executable::from(&*one.scoped).is_read());
+    let writes =
+        admitted.iter_mut().zip(outcomes).filter(|(one, _)| !Executable::from(&*one.scoped).is_read());
     let (positions, audits): (Vec<_>, Vec<_>) = writes
         .enumerate()
         .filter_map(|(position, (one, outcome))| Some((position, one.trail.succeeded(outcome.affected)?)))
         .unzip();
-    let context = Context {
-        request: call.request,
-        grants: &call.grants,
-        catalog: judge.catalog(),
-        tables: &[],
-        deadline_near: false,
-    };
+    let context = context(call, judge, &[], false);
     let end = if inner.config.rollback_each { End::Rollback } else { End::Commit };
     let finished = execute::finish(lease, &audits, call.tenant, end, &context).await;
     if finished.is_err() {

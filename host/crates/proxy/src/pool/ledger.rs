@@ -70,8 +70,11 @@ impl Ledger {
     /// then the place of the session that was idle longest: of the applet itself when its own cap is
     /// reached, of anybody when the budget is.
     pub(super) fn grant(&mut self, want: &Want, shared: &Arc<Shared>) -> Option<Grant> {
-        let (in_use, open) = self.applets.get(&want.applet).map_or((0, 0), |applet| (applet.in_use, applet.open));
-        if in_use >= self.per_applet || self.tenants.get(&want.tenant).is_some_and(|count| *count >= self.per_tenant) {
+        let (in_use, open) =
+            self.applets.get(&want.applet).map_or((0, 0), |applet| (applet.in_use, applet.open));
+        if in_use >= self.per_applet
+            || self.tenants.get(&want.tenant).is_some_and(|count| *count >= self.per_tenant)
+        {
             return None;
         }
         let place = self.place(want, open, shared)?;
@@ -164,7 +167,11 @@ impl Ledger {
 
     /// The first of the applet's queue that can have a session: one that waits for its tenant's cap does
     /// not hold up those of other tenants.
-    fn serve_one(&mut self, applet: &AppletId, shared: &Arc<Shared>) -> Option<(oneshot::Sender<Grant>, Grant)> {
+    fn serve_one(
+        &mut self,
+        applet: &AppletId,
+        shared: &Arc<Shared>,
+    ) -> Option<(oneshot::Sender<Grant>, Grant)> {
         let entry = self.applets.get(applet)?;
         if entry.in_use >= self.per_applet {
             return None;

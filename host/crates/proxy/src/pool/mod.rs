@@ -144,7 +144,9 @@ impl Pool {
         match timeout(left, opening).await {
             Ok(Ok(lease)) => lease.map_err(NoLease::Connect),
             Ok(Err(_)) => Err(NoLease::Connect(WireError::Protocol("the opening of a session failed"))),
-            Err(_) => Err(NoLease::Refused(Failure::new(ErrorCode::Deadline, "the invocation's time is over"))),
+            Err(_) => {
+                Err(NoLease::Refused(Failure::new(ErrorCode::Deadline, "the invocation's time is over")))
+            }
         }
     }
 

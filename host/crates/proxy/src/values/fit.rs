@@ -112,7 +112,9 @@ fn float(value: f64, parameter: u32, number: usize) -> Result<Fit<'static>, Fail
             Some(value) => integer(value, parameter, number),
             None => Err(bad(number, "a number that is not whole", parameter)),
         },
-        oid::JSON | oid::JSONB if !value.is_finite() => Err(bad(number, "a number that is not finite", parameter)),
+        oid::JSON | oid::JSONB if !value.is_finite() => {
+            Err(bad(number, "a number that is not finite", parameter))
+        }
         oid::NUMERIC | oid::JSON | oid::JSONB => Ok(Fit::Text(Cow::Owned(float_text(value)))),
         other if oid::is_text(other) || oid::is_user_defined(other) => {
             Ok(Fit::Text(Cow::Owned(float_text(value))))
@@ -167,14 +169,17 @@ fn json(value: &str, parameter: u32, number: usize) -> Result<Fit<'_>, Failure> 
         None if oid::is_user_defined(parameter) => parameter,
         None => return Err(bad(number, "json", parameter)),
     };
-    let literal = array::literal(value, element)
-        .map_err(|problem| bad(number, problem.describe(), parameter))?;
+    let literal =
+        array::literal(value, element).map_err(|problem| bad(number, problem.describe(), parameter))?;
     Ok(Fit::Text(Cow::Owned(literal)))
 }
 
 fn bad(number: usize, what: &str, parameter: u32) -> Failure {
     let expected = type_name(parameter);
-    Failure::new(ErrorCode::BadParameter, format!("parameter `${number}` is {what}, which does not fit {expected}"))
+    Failure::new(
+        ErrorCode::BadParameter,
+        format!("parameter `${number}` is {what}, which does not fit {expected}"),
+    )
 }
 
 fn type_name(parameter: u32) -> &'static str {

@@ -111,8 +111,11 @@ fn string(text: &str, out: &mut Vec<u8>) -> Result<(), Damaged> {
 }
 
 fn integer(value: i64, out: &mut Vec<u8>) -> Result<(), Damaged> {
-    let written =
-        if value.unsigned_abs() <= SAFE_INTEGER { write!(out, "{value}") } else { write!(out, "\"{value}\"") };
+    let written = if value.unsigned_abs() <= SAFE_INTEGER {
+        write!(out, "{value}")
+    } else {
+        write!(out, "\"{value}\"")
+    };
     written.map_err(|_| Damaged)
 }
 

@@ -59,7 +59,8 @@ impl StatementCache {
     pub(super) fn make_room(&mut self) -> Vec<Arc<Prepared>> {
         let mut evicted = Vec::new();
         while self.entries.len() >= self.capacity {
-            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(text, _)| Arc::clone(text));
+            let oldest =
+                self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(text, _)| Arc::clone(text));
             let Some(entry) = oldest.and_then(|text| self.entries.remove(&text)) else { break };
             evicted.push(entry.prepared);
         }

@@ -61,7 +61,8 @@ impl<'a> Collector<'a> {
     pub(super) fn row(&mut self, body: &[u8]) -> Result<(), WireError> {
         if self.count >= self.fetch.rows {
             if !self.fetch.truncate {
-                let message = format!("a write may return at most {} rows; nothing was changed", self.fetch.rows);
+                let message =
+                    format!("a write may return at most {} rows; nothing was changed", self.fetch.rows);
                 return Err(Failure::new(ErrorCode::TooManyRowsChanged, message).into());
             }
             self.truncated = true;
@@ -76,7 +77,8 @@ impl<'a> Collector<'a> {
                 json_row(self.prepared, body, out).map(|()| out.len() + 1)
             }
         };
-        let written = written.map_err(|Damaged| WireError::Protocol("a field is not what its type promises"))?;
+        let written =
+            written.map_err(|Damaged| WireError::Protocol("a field is not what its type promises"))?;
         if written > self.fetch.result_bytes {
             return Err(too_large(format!("a result may have at most {} bytes", self.fetch.result_bytes)));
         }

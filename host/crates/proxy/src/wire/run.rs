@@ -18,8 +18,7 @@ use crate::values::Fit;
 
 /// The function that writes a write's record inside its own transaction (SPEC Decision 9). Tenant and role
 /// are the session's.
-const AUDIT_WRITE: &str =
-    "SELECT applet_host.audit_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const AUDIT_WRITE: &str = "SELECT applet_host.audit_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 /// Its parameter types: uuid, uuid, text, uuid, uuid, text, text[], text, bigint, bigint, text.
 const AUDIT_TYPES: [u32; 11] = [2950, 2950, 25, 2950, 2950, 25, 1009, 25, 20, 20, 25];
@@ -275,5 +274,8 @@ fn milliseconds(duration: Duration) -> u128 {
 
 /// The number at the end of a command tag: `INSERT 0 5`, `UPDATE 3`, `SELECT 10`.
 fn count(tag: &str) -> Result<u64, WireError> {
-    tag.rsplit(' ').next().and_then(|count| count.parse().ok()).ok_or(WireError::Protocol("unknown command tag"))
+    tag.rsplit(' ')
+        .next()
+        .and_then(|count| count.parse().ok())
+        .ok_or(WireError::Protocol("unknown command tag"))
 }

@@ -109,7 +109,8 @@ impl Session {
 
     /// Prepares the statements that are not prepared yet, in one round trip, and gives them all.
     pub(crate) async fn prepare(&mut self, texts: &[&str]) -> Result<Vec<Arc<Prepared>>, WireError> {
-        let mut found: Vec<Option<Arc<Prepared>>> = texts.iter().map(|text| self.statements.get(text)).collect();
+        let mut found: Vec<Option<Arc<Prepared>>> =
+            texts.iter().map(|text| self.statements.get(text)).collect();
         if found.iter().any(Option::is_none) {
             self.parse_missing(texts, &mut found).await?;
         }
@@ -147,7 +148,11 @@ impl Session {
             *slot = Some(prepared);
         }
         self.ready().await?;
-        if self.status == in_transaction { Ok(()) } else { Err(WireError::Protocol("unexpected transaction state")) }
+        if self.status == in_transaction {
+            Ok(())
+        } else {
+            Err(WireError::Protocol("unexpected transaction state"))
+        }
     }
 
     async fn described(&mut self, name: String) -> Result<Prepared, WireError> {
@@ -187,7 +192,11 @@ impl Session {
                 return Err(WireError::Protocol("a message is too long"));
             }
             match Message::parse(&mut self.incoming)? {
-                Some(Message::NoticeResponse(_) | Message::ParameterStatus(_) | Message::NotificationResponse(_)) => {}
+                Some(
+                    Message::NoticeResponse(_)
+                    | Message::ParameterStatus(_)
+                    | Message::NotificationResponse(_),
+                ) => {}
                 Some(message) => return Ok(message),
                 None => self.read_more().await?,
             }
@@ -210,7 +219,8 @@ impl Session {
             if header.tag() != backend::DATA_ROW_TAG {
                 return Ok(());
             }
-            let length = usize::try_from(header.len()).map_err(|_| WireError::Protocol("a row of no length"))?;
+            let length =
+                usize::try_from(header.len()).map_err(|_| WireError::Protocol("a row of no length"))?;
             if length > limit.saturating_add(ROW_OVERHEAD) {
                 return Err(too_large(format!("a row may have at most {limit} bytes")));
             }
