@@ -62,6 +62,15 @@ impl Admin {
         &mut self.connection
     }
 
+    /// Runs a script of the host's own, such as its demo data.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Statement`], with the first statement that failed undone and those before it kept.
+    pub async fn run_script(&mut self, sql: &'static str) -> Result<(), Error> {
+        self.run(sql, "cannot run a script").await
+    }
+
     /// Runs statements that we wrote ourselves, without parameters.
     pub(crate) async fn run(&mut self, sql: impl Into<String>, doing: &str) -> Result<(), Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.into()));

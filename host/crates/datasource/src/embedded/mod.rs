@@ -280,7 +280,8 @@ fn start_owned(
     let data = place.data();
     let wanted =
         std::fs::read_to_string(data.join("PG_VERSION")).ok().and_then(|text| text.trim().parse().ok());
-    let binaries = binaries::find(options.binaries.as_deref(), wanted, &data)?;
+    let binaries =
+        binaries::find(options.binaries.as_deref(), wanted, &data)?.within_reach(account, &place.root)?;
     if wanted.is_none() {
         say("making a new PostgreSQL data directory (first time only)");
         initialise(&place, account, &binaries, options.fast)?;

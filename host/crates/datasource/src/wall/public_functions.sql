@@ -9,7 +9,8 @@ WHERE p.pronamespace = 'pg_catalog'::regnamespace
            'pg_cancel_backend', 'pg_terminate_backend', 'pg_export_snapshot', 'pg_show_all_settings',
            'pg_lock_status', 'pg_prepared_statement', 'pg_prepared_xact', 'pg_cursor', 'pg_backend_pid',
            'pg_blocking_pids', 'pg_safe_snapshot_blocking_pids', 'pg_sequence_last_value',
-           'pg_logical_emit_message', 'txid_current', 'pg_current_xact_id')
+           'pg_logical_emit_message')
+       OR p.proname ~ '^(txid_|pg_current_(xact|snapshot|wal)|pg_last_|pg_snapshot_|pg_walfile)'
        OR (p.proname = 'ts_rewrite' AND p.pronargs = 2)
        OR p.proname ~ '^(query|table|schema|database|cursor)_to_xml'
        OR p.proname ~ '^pg_(try_)?advisory_' OR p.proname ~ '^pg_sleep'
