@@ -47,9 +47,9 @@ pub(crate) struct Statement {
 #[derive(Debug)]
 pub(crate) enum StatementBody {
     Select(Query),
-    Insert(Insert),
-    Update(Update),
-    Delete(Delete),
+    Insert(Box<Insert>),
+    Update(Box<Update>),
+    Delete(Box<Delete>),
 }
 
 #[derive(Debug)]
@@ -156,12 +156,30 @@ pub(crate) struct Relation {
 #[derive(Debug)]
 pub(crate) enum FromItem {
     Relation(Relation),
-    Cte { name: Name, alias: Name, columns: Vec<Name> },
-    Derived { lateral: bool, query: Box<Query>, alias: Name, columns: Vec<Name> },
-    Function { lateral: bool, call: Call, ordinality: bool, alias: Name, columns: Vec<Name> },
+    Cte {
+        name: Name,
+        alias: Name,
+        columns: Vec<Name>,
+    },
+    Derived {
+        lateral: bool,
+        query: Box<Query>,
+        alias: Name,
+        columns: Vec<Name>,
+    },
+    Function {
+        lateral: bool,
+        call: Call,
+        ordinality: bool,
+        alias: Name,
+        columns: Vec<Name>,
+    },
     Join(Box<Join>),
     /// Parentheses around a join, which may have an alias that hides its members.
-    Group { inner: Box<FromItem>, alias: Option<(Name, Vec<Name>)> },
+    Group {
+        inner: Box<FromItem>,
+        alias: Option<(Name, Vec<Name>)>,
+    },
 }
 
 #[derive(Debug)]
@@ -250,9 +268,15 @@ pub(crate) enum Literal {
 
 #[derive(Debug)]
 pub(crate) enum Expr {
-    Column { relation: Option<Name>, column: Name },
+    Column {
+        relation: Option<Name>,
+        column: Name,
+    },
     /// A relation as one value: `c` in `row_to_json(c)`, or `c.*` as an argument.
-    WholeRow { alias: Name, star: bool },
+    WholeRow {
+        alias: Name,
+        star: bool,
+    },
     Literal(Literal),
     Parameter(u16),
     /// The tenant's parameter; only the gate makes one.
@@ -260,35 +284,106 @@ pub(crate) enum Expr {
     /// DEFAULT as a value of INSERT or UPDATE.
     Default,
     /// Operands and the operators between them, flat.
-    Chain { first: Box<Expr>, rest: Vec<(&'static str, Expr)> },
-    Prefix { operator: &'static str, operand: Box<Expr> },
+    Chain {
+        first: Box<Expr>,
+        rest: Vec<(&'static str, Expr)>,
+    },
+    Prefix {
+        operator: &'static str,
+        operand: Box<Expr>,
+    },
     Parens(Box<Expr>),
-    Test { operand: Box<Expr>, test: Test },
-    Distinct { left: Box<Expr>, right: Box<Expr>, negated: bool },
-    InList { operand: Box<Expr>, list: Vec<Expr>, negated: bool },
-    InQuery { operand: Box<Expr>, query: Box<Query>, negated: bool },
-    Between { operand: Box<Expr>, low: Box<Expr>, high: Box<Expr>, negated: bool },
+    Test {
+        operand: Box<Expr>,
+        test: Test,
+    },
+    Distinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        negated: bool,
+    },
+    InList {
+        operand: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    InQuery {
+        operand: Box<Expr>,
+        query: Box<Query>,
+        negated: bool,
+    },
+    Between {
+        operand: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        negated: bool,
+    },
     Like(Box<Like>),
-    Quantified { left: Box<Expr>, operator: &'static str, all: bool, right: Quantified },
+    Quantified {
+        left: Box<Expr>,
+        operator: &'static str,
+        all: bool,
+        right: Quantified,
+    },
     /// `operand::type::type`.
-    Cast { operand: Box<Expr>, types: Vec<TypeName> },
+    Cast {
+        operand: Box<Expr>,
+        types: Vec<TypeName>,
+    },
     /// `CAST(operand AS type)`.
-    CastCall { operand: Box<Expr>, to: TypeName },
+    CastCall {
+        operand: Box<Expr>,
+        to: TypeName,
+    },
     /// `INTERVAL 'text' DAY TO SECOND`.
-    Interval { text: String, fields: &'static str },
-    AtTimeZone { operand: Box<Expr>, zone: Box<Expr> },
-    Collate { operand: Box<Expr>, collation: &'static str },
-    Extract { field: &'static str, operand: Box<Expr> },
-    Position { needle: Box<Expr>, hay: Box<Expr> },
+    Interval {
+        text: String,
+        fields: &'static str,
+    },
+    AtTimeZone {
+        operand: Box<Expr>,
+        zone: Box<Expr>,
+    },
+    Collate {
+        operand: Box<Expr>,
+        collation: &'static str,
+    },
+    Extract {
+        field: &'static str,
+        operand: Box<Expr>,
+    },
+    Position {
+        needle: Box<Expr>,
+        hay: Box<Expr>,
+    },
     /// `SUBSTRING(operand FOR length)`, which no ordinary call can say.
-    SubstringFor { operand: Box<Expr>, length: Box<Expr> },
-    Case { operand: Option<Box<Expr>>, branches: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>> },
-    Exists { query: Box<Query>, negated: bool },
+    SubstringFor {
+        operand: Box<Expr>,
+        length: Box<Expr>,
+    },
+    Case {
+        operand: Option<Box<Expr>>,
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
+    Exists {
+        query: Box<Query>,
+        negated: bool,
+    },
     Subquery(Box<Query>),
     ArrayQuery(Box<Query>),
-    Array { items: Vec<Expr>, keyword: bool },
-    Row { items: Vec<Expr>, keyword: bool },
-    Subscript { operand: Box<Expr>, steps: Vec<Step> },
+    Array {
+        items: Vec<Expr>,
+        keyword: bool,
+    },
+    Row {
+        items: Vec<Expr>,
+        keyword: bool,
+    },
+    Subscript {
+        operand: Box<Expr>,
+        steps: Vec<Step>,
+    },
     Call(Box<Call>),
 }
 

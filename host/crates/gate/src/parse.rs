@@ -17,8 +17,7 @@ const RECURSION: usize = 150;
 /// Parses the tokens. To be called on a large stack, and the tree to be dropped there.
 pub(crate) fn parse(tokens: Vec<TokenWithSpan>, text: &Text<'_>) -> Gate<Statement> {
     let dialect = PostgreSqlDialect {};
-    let mut parser =
-        Parser::new(&dialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION).with_tokens_with_locations(tokens);
     let mut statements = parser.parse_statements().map_err(|error| failure(&error, text))?;
     let first = statements.pop();
     match (first, statements.is_empty()) {
@@ -44,7 +43,8 @@ fn failure(error: &ParserError, text: &Text<'_>) -> applet_types::Failure {
             match found {
                 Some(word) if !word.is_empty() => {
                     let word: String = word.chars().take(40).collect();
-                    let span = span.map(|span| applet_types::Span { start: span.start, end: span.start + word.len() });
+                    let span = span
+                        .map(|span| applet_types::Span { start: span.start, end: span.start + word.len() });
                     syntax(span, format!("syntax error near `{word}`"))
                 }
                 Some(_) | None => syntax(span, "syntax error"),

@@ -12,9 +12,9 @@
 
 use crate::accounting::Scoped;
 use crate::ir::{
-    Assignment, Body, Call, ConflictUpdate, Constraint, Cte, Delete, Distinct, Expr, FromItem, Group, Insert, Item, Join,
-    JoinKind, Limit, Order, Over, Predicate, Quantified, Query, Relation, Select, Statement, StatementBody, Step,
-    Update, Window, Bound,
+    Assignment, Body, Bound, Call, ConflictUpdate, Constraint, Cte, Delete, Distinct, Expr, FromItem, Group,
+    Insert, Item, Join, JoinKind, Limit, Order, Over, Predicate, Quantified, Query, Relation, Select,
+    Statement, StatementBody, Step, Update, Window,
 };
 
 /// Where the predicate of a relation can go.
@@ -70,7 +70,9 @@ fn select(select: &mut Select) {
         match group {
             Group::Expr(inner) => expr(inner),
             Group::Empty => {}
-            Group::Rollup(sets) | Group::Cube(sets) | Group::Sets(sets) => sets.iter_mut().for_each(|set| exprs(set)),
+            Group::Rollup(sets) | Group::Cube(sets) | Group::Sets(sets) => {
+                sets.iter_mut().for_each(|set| exprs(set))
+            }
         }
     }
     windows.iter_mut().for_each(|(_, window)| self::window(window));
@@ -262,7 +264,9 @@ fn expr(expression: &mut Expr) {
             expr(operand);
             self::query(query);
         }
-        Expr::Between { operand, low, high, .. } => [operand, low, high].into_iter().for_each(|part| expr(part)),
+        Expr::Between { operand, low, high, .. } => {
+            [operand, low, high].into_iter().for_each(|part| expr(part))
+        }
         Expr::Like(like) => {
             expr(&mut like.operand);
             expr(&mut like.pattern);

@@ -85,9 +85,12 @@ impl<'t> Check<'t, '_> {
             }
             Some('"') => Ok(()),
             Some(_) => Err(syntax(span, "identifiers are quoted with double quotes only")),
-            None if !word.value.is_ascii() => {
-                Err(reject(ErrorCode::Syntax, "ascii", span, "only literals and quoted aliases may hold non-ASCII characters"))
-            }
+            None if !word.value.is_ascii() => Err(reject(
+                ErrorCode::Syntax,
+                "ascii",
+                span,
+                "only literals and quoted aliases may hold non-ASCII characters",
+            )),
             None if matches!(self.adjacent, Some(Token::Number(..) | Token::Placeholder(_))) => {
                 Err(syntax(span, format!("`{}` follows a number without a blank", word.value)))
             }
@@ -152,7 +155,8 @@ pub(crate) fn is_number(text: &str) -> bool {
 }
 
 fn placeholder(text: &str, span: Option<Span>) -> Gate<u16> {
-    let digits = text.strip_prefix('$').filter(|d| !d.starts_with('0') && d.bytes().all(|b| b.is_ascii_digit()));
+    let digits =
+        text.strip_prefix('$').filter(|d| !d.starts_with('0') && d.bytes().all(|b| b.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
         let message = format!("`{text}` is not a parameter: write `$1`, `$2` and so on");
         reject(ErrorCode::BadParameter, "parameter-form", span, message)
@@ -162,12 +166,18 @@ fn placeholder(text: &str, span: Option<Span>) -> Gate<u16> {
 fn plain_token(token: &Token, span: Option<Span>) -> Gate<()> {
     match token {
         // Runs of operator characters that the parser takes for one operator may hide a comment.
-        Token::CustomBinaryOperator(operator) => {
-            Err(reject(ErrorCode::OperatorNotAllowed, "operator", span, format!("operator `{operator}` cannot be used")))
-        }
-        Token::DoubleEq => {
-            Err(reject(ErrorCode::OperatorNotAllowed, "operator", span, "operator `==` cannot be used, write `=`"))
-        }
+        Token::CustomBinaryOperator(operator) => Err(reject(
+            ErrorCode::OperatorNotAllowed,
+            "operator",
+            span,
+            format!("operator `{operator}` cannot be used"),
+        )),
+        Token::DoubleEq => Err(reject(
+            ErrorCode::OperatorNotAllowed,
+            "operator",
+            span,
+            "operator `==` cannot be used, write `=`",
+        )),
         Token::NationalStringLiteral(_)
         | Token::HexStringLiteral(_)
         | Token::SingleQuotedByteStringLiteral(_)
@@ -274,7 +284,12 @@ fn parameters(numbers: &BTreeSet<u16>, limits: &StatementLimits) -> Gate<u16> {
 
 /// Takes away one `;` at the end; any other separates statements.
 fn one_statement(tokens: &mut Vec<TokenWithSpan>, text: &Text<'_>) -> Gate<()> {
-    tokens.retain(|t| !matches!(t.token, Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))));
+    tokens.retain(|t| {
+        !matches!(
+            t.token,
+            Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
+        )
+    });
     let last = tokens.iter().rposition(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF));
     if let Some(last) = last
         && tokens.get(last).is_some_and(|t| t.token == Token::SemiColon)

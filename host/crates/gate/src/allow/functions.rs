@@ -15,7 +15,9 @@ pub(crate) struct Function {
 /// The function of this folded name, if applets may call it.
 pub(crate) fn lookup(name: &str) -> Option<Function> {
     let plain = |list: &[&'static str]| list.iter().copied().find(|known| *known == name);
-    if let Some(name) = [AGGREGATES, WINDOW, TEXT, NUMBER, DATE, JSON, ARRAY, MISC].into_iter().find_map(plain) {
+    if let Some(name) =
+        [AGGREGATES, WINDOW, TEXT, NUMBER, DATE, JSON, ARRAY, MISC].into_iter().find_map(plain)
+    {
         return Some(Function { name, form: Form::Plain, volatile: false });
     }
     if let Some(name) = plain(VOLATILE) {
@@ -31,13 +33,18 @@ pub(crate) fn lookup(name: &str) -> Option<Function> {
 /// cannot stand there.
 pub(crate) fn table_columns(name: &str) -> Option<TableColumns> {
     match name {
-        "jsonb_array_elements" | "jsonb_array_elements_text" | "json_array_elements"
+        "jsonb_array_elements"
+        | "jsonb_array_elements_text"
+        | "json_array_elements"
         | "json_array_elements_text" => Some(TableColumns::Named(&["value"])),
         "jsonb_each" | "jsonb_each_text" | "json_each" | "json_each_text" => {
             Some(TableColumns::Named(&["key", "value"]))
         }
         "unnest" => Some(TableColumns::PerArgument),
-        "jsonb_object_keys" | "json_object_keys" | "generate_series" | "regexp_split_to_table"
+        "jsonb_object_keys"
+        | "json_object_keys"
+        | "generate_series"
+        | "regexp_split_to_table"
         | "string_to_table" => Some(TableColumns::Alias),
         _ => None,
     }
@@ -52,11 +59,6 @@ pub(crate) enum TableColumns {
     Alias,
     /// One for each argument: called like the alias when there is one, else all like the function.
     PerArgument,
-}
-
-/// Whether the name is an aggregate that a query without GROUP BY collapses to one row.
-pub(crate) fn is_aggregate(name: &str) -> bool {
-    AGGREGATES.contains(&name)
 }
 
 #[rustfmt::skip]
@@ -137,9 +139,27 @@ mod tests {
     #[test]
     fn s4_9_no_function_that_reads_the_server_or_has_effects_is_on_the_list() {
         for name in [
-            "set_config", "current_setting", "pg_sleep", "pg_read_file", "query_to_xml", "lo_import", "nextval",
-            "dblink", "repeat", "format", "array_fill", "version", "current_user", "to_regclass", "has_table_privilege",
-            "txid_current", "inet_client_addr", "setseed", "ts_stat", "xmlparse", "jsonb_populate_record",
+            "set_config",
+            "current_setting",
+            "pg_sleep",
+            "pg_read_file",
+            "query_to_xml",
+            "lo_import",
+            "nextval",
+            "dblink",
+            "repeat",
+            "format",
+            "array_fill",
+            "version",
+            "current_user",
+            "to_regclass",
+            "has_table_privilege",
+            "txid_current",
+            "inet_client_addr",
+            "setseed",
+            "ts_stat",
+            "xmlparse",
+            "jsonb_populate_record",
         ] {
             assert_eq!(lookup(name), None, "{name}");
         }

@@ -46,7 +46,9 @@ fn scalar(data_type: &DataType) -> Option<TypeName> {
             characters("varchar", length.as_ref(), None)
         }
         // Without a length, CHAR is CHAR(1).
-        DataType::Char(length) | DataType::Character(length) => characters("bpchar", length.as_ref(), Some(1)),
+        DataType::Char(length) | DataType::Character(length) => {
+            characters("bpchar", length.as_ref(), Some(1))
+        }
         DataType::Bool | DataType::Boolean => Some(plain("bool")),
         DataType::Date => Some(plain("date")),
         DataType::Time(precision, zone) => with(zoned(*zone, "time", "timetz"), *precision),
@@ -102,7 +104,11 @@ fn float(info: &ExactNumberInfo) -> Option<TypeName> {
     }
 }
 
-fn characters(name: &'static str, length: Option<&CharacterLength>, default: Option<u64>) -> Option<TypeName> {
+fn characters(
+    name: &'static str,
+    length: Option<&CharacterLength>,
+    default: Option<u64>,
+) -> Option<TypeName> {
     match length {
         None => with(name, default),
         Some(CharacterLength::IntegerLength { length, unit: None }) => with(name, Some(*length)),

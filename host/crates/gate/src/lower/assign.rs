@@ -6,16 +6,21 @@ use applet_types::{Columns, ErrorCode, Operation, Span, SqlName};
 use sqlparser::ast::{self, AssignmentTarget, Ident, ObjectName, SelectItem};
 
 use super::Lower;
+use super::Place;
 use super::from::Star;
 use super::scope::Scope;
 use super::table::Target;
-use super::Place;
 use crate::ir::{Assignment, Call, Expr, Form, Item, Name};
 use crate::reject::{Gate, column_not_allowed, reject, syntax, unsupported};
 
 impl Lower<'_> {
     /// Checks that a column may be written, and gives its name.
-    pub(super) fn written_column(&self, ident: &Ident, target: &Target<'_>, operation: Operation) -> Gate<SqlName> {
+    pub(super) fn written_column(
+        &self,
+        ident: &Ident,
+        target: &Target<'_>,
+        operation: Operation,
+    ) -> Gate<SqlName> {
         let span = self.ident_span(ident);
         let name = self.column_name(ident)?;
         let shown = target.name.as_str();
@@ -198,10 +203,15 @@ impl Lower<'_> {
     }
 
     /// What an UPDATE does to its table in the words of grants and audit.
-    pub(super) fn update_operation(target: &Target<'_>, written: &[SqlName], values: &[Assignment]) -> Operation {
+    pub(super) fn update_operation(
+        target: &Target<'_>,
+        written: &[SqlName],
+        values: &[Assignment],
+    ) -> Operation {
         let marks = |assignment: &Assignment| match assignment {
             Assignment::One(name, value) => {
-                name.as_str() == "deleted_at" && !matches!(value, Expr::Literal(crate::ir::Literal::Null) | Expr::Default)
+                name.as_str() == "deleted_at"
+                    && !matches!(value, Expr::Literal(crate::ir::Literal::Null) | Expr::Default)
             }
             Assignment::Many(..) => false,
         };

@@ -114,7 +114,8 @@ impl Lower<'_> {
         span: Option<Span>,
     ) -> Gate<Expr> {
         // `CURRENT_TIMESTAMP(3)` is the one form with parentheses, and rounds.
-        let FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses }) = args else {
+        let FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses }) = args
+        else {
             return Err(syntax(span, format!("function `{name}` needs parentheses")));
         };
         match args.as_slice() {
@@ -142,7 +143,12 @@ impl Lower<'_> {
         Ok(Expr::Row { items: args.into_iter().map(|arg| arg.value).collect(), keyword: true })
     }
 
-    fn arguments(&mut self, arguments: &FunctionArguments, scope: &Scope<'_>, span: Option<Span>) -> Gate<Arguments> {
+    fn arguments(
+        &mut self,
+        arguments: &FunctionArguments,
+        scope: &Scope<'_>,
+        span: Option<Span>,
+    ) -> Gate<Arguments> {
         let FunctionArguments::List(list) = arguments else { return Ok(Arguments::default()) };
         let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
         let mut result = Arguments {
@@ -174,7 +180,9 @@ impl Lower<'_> {
 
     fn argument(&mut self, arg: &FunctionArg, scope: &Scope<'_>, span: Option<Span>) -> Gate<Arg> {
         match arg {
-            FunctionArg::Unnamed(arg) => Ok(Arg { name: None, value: self.argument_value(arg, scope, span)? }),
+            FunctionArg::Unnamed(arg) => {
+                Ok(Arg { name: None, value: self.argument_value(arg, scope, span)? })
+            }
             FunctionArg::Named {
                 name,
                 arg,
@@ -223,7 +231,9 @@ impl Lower<'_> {
             ("lpad" | "rpad", Some(length)) if literal_number(length).is_none_or(|n| n > MAX_PADDING) => {
                 "takes a literal length of at most 1000"
             }
-            ("power" | "pow", Some(exponent)) if literal_number(exponent).is_some_and(|n| n.abs() > MAX_EXPONENT) => {
+            ("power" | "pow", Some(exponent))
+                if literal_number(exponent).is_some_and(|n| n.abs() > MAX_EXPONENT) =>
+            {
                 "takes an exponent of at most 100"
             }
             ("jsonb_path_exists" | "jsonb_path_query_first", Some(path))
@@ -267,7 +277,9 @@ fn is_constant(expr: &Expr) -> bool {
         | Expr::Cast { operand: inner, .. }
         | Expr::CastCall { operand: inner, .. }
         | Expr::AtTimeZone { operand: inner, .. } => is_constant(inner),
-        Expr::Chain { first, rest } => is_constant(first) && rest.iter().all(|(_, operand)| is_constant(operand)),
+        Expr::Chain { first, rest } => {
+            is_constant(first) && rest.iter().all(|(_, operand)| is_constant(operand))
+        }
         Expr::Call(call) => call.args.iter().all(|arg| is_constant(&arg.value)),
         _ => false,
     }

@@ -63,7 +63,9 @@ impl Lower<'_> {
             ast::Expr::AnyOp { left, compare_op, right, is_some: _ } => {
                 self.quantified(left, compare_op, right, false, scope)
             }
-            ast::Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, true, scope),
+            ast::Expr::AllOp { left, compare_op, right } => {
+                self.quantified(left, compare_op, right, true, scope)
+            }
             ast::Expr::Exists { subquery, negated } => {
                 Ok(Expr::Exists { query: self.nested(subquery, scope)?, negated: *negated })
             }
@@ -115,7 +117,9 @@ impl Lower<'_> {
         let operand = match path.as_slice() {
             [] => self.expr(root, scope)?,
             [column] => self.bare_column(column, scope)?,
-            [qualifier, column] | [_, qualifier, column] => self.qualified_column(qualifier, column, scope)?,
+            [qualifier, column] | [_, qualifier, column] => {
+                self.qualified_column(qualifier, column, scope)?
+            }
             _ => return Err(unsupported("database-name", self.parts_span(&path), "a name with a database")),
         };
         let steps = rest.iter().map(|step| self.step(step, scope)).collect::<Gate<Vec<_>>>()?;
@@ -158,7 +162,12 @@ impl Lower<'_> {
                 let span = span();
                 let operand = self.expr(right, scope)?;
                 if operator == "^" && literal_number(&operand).is_some_and(|n| n.abs() > MAX_EXPONENT) {
-                    return Err(reject(ErrorCode::OperatorNotAllowed, "exponent", span, "exponent of `^` is larger than 100"));
+                    return Err(reject(
+                        ErrorCode::OperatorNotAllowed,
+                        "exponent",
+                        span,
+                        "exponent of `^` is larger than 100",
+                    ));
                 }
                 operand
             };
@@ -179,7 +188,13 @@ impl Lower<'_> {
         Ok(Expr::Test { operand: self.boxed(operand, scope)?, test })
     }
 
-    fn distinct_from(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool, scope: &Scope<'_>) -> Gate<Expr> {
+    fn distinct_from(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        negated: bool,
+        scope: &Scope<'_>,
+    ) -> Gate<Expr> {
         Ok(Expr::Distinct { left: self.boxed(left, scope)?, right: self.boxed(right, scope)?, negated })
     }
 
@@ -206,7 +221,9 @@ impl Lower<'_> {
     fn cast(&mut self, expr: &ast::Expr, scope: &Scope<'_>) -> Gate<Expr> {
         let mut types = Vec::new();
         let mut operand = expr;
-        while let ast::Expr::Cast { kind: CastKind::DoubleColon, expr: inner, data_type, format: None } = operand {
+        while let ast::Expr::Cast { kind: CastKind::DoubleColon, expr: inner, data_type, format: None } =
+            operand
+        {
             types.push(self.type_name(data_type, operand)?);
             operand = inner;
         }

@@ -40,12 +40,14 @@ impl Lower<'_> {
                 operand: self.boxed(timestamp, scope)?,
                 zone: self.boxed(time_zone, scope)?,
             }),
-            ast::Expr::Ceil { expr: operand, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
-                self.call_of("ceil", [Some(operand.as_ref())], expr, scope)
-            }
-            ast::Expr::Floor { expr: operand, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
-                self.call_of("floor", [Some(operand.as_ref())], expr, scope)
-            }
+            ast::Expr::Ceil {
+                expr: operand,
+                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+            } => self.call_of("ceil", [Some(operand.as_ref())], expr, scope),
+            ast::Expr::Floor {
+                expr: operand,
+                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+            } => self.call_of("floor", [Some(operand.as_ref())], expr, scope),
             ast::Expr::Position { expr: needle, r#in } => {
                 Ok(Expr::Position { needle: self.boxed(needle, scope)?, hay: self.boxed(r#in, scope)? })
             }
@@ -66,8 +68,12 @@ impl Lower<'_> {
                 self.trim(*trim_where, trim_what.as_deref(), operand, trim_characters.as_deref(), expr, scope)
             }
             ast::Expr::Overlay { expr: operand, overlay_what, overlay_from, overlay_for } => {
-                let args =
-                    [Some(operand.as_ref()), Some(overlay_what.as_ref()), Some(overlay_from.as_ref()), overlay_for.as_deref()];
+                let args = [
+                    Some(operand.as_ref()),
+                    Some(overlay_what.as_ref()),
+                    Some(overlay_from.as_ref()),
+                    overlay_for.as_deref(),
+                ];
                 self.call_of("overlay", args, expr, scope)
             }
             ast::Expr::Collate { expr: operand, collation } => self.collate(operand, collation, expr, scope),
@@ -163,16 +169,27 @@ impl Lower<'_> {
             Some(other) => return Err(syntax(self.span_of(other), "ESCAPE takes a string literal")),
         };
         if any && !matches!(pattern, ast::Expr::Nested(_)) {
-            return Err(unsupported("like-any", self.span_of(pattern), "LIKE ANY over anything but an array in parentheses"));
+            return Err(unsupported(
+                "like-any",
+                self.span_of(pattern),
+                "LIKE ANY over anything but an array in parentheses",
+            ));
         }
         let (operand, pattern) = (self.expr(operand, scope)?, self.expr(pattern, scope)?);
         Ok(Expr::Like(Box::new(Like { kind, negated, any, operand, pattern, escape })))
     }
 
-    fn extract(&mut self, field: &DateTimeField, operand: &ast::Expr, at: &ast::Expr, scope: &Scope<'_>) -> Gate<Expr> {
+    fn extract(
+        &mut self,
+        field: &DateTimeField,
+        operand: &ast::Expr,
+        at: &ast::Expr,
+        scope: &Scope<'_>,
+    ) -> Gate<Expr> {
         let written = field.to_string().to_ascii_lowercase();
         let written = written.trim_matches('\'');
-        let field = if written == "week" { Some("week") } else { FIELDS.into_iter().find(|known| *known == written) };
+        let field =
+            if written == "week" { Some("week") } else { FIELDS.into_iter().find(|known| *known == written) };
         let Some(field) = field else {
             return Err(syntax(self.span_of(at), format!("`{written}` cannot be extracted from a date")));
         };
@@ -217,7 +234,13 @@ impl Lower<'_> {
         Ok(Expr::Call(Box::new(self.plain_call(name, args, self.span_of(at))?)))
     }
 
-    fn collate(&mut self, operand: &ast::Expr, collation: &ObjectName, at: &ast::Expr, scope: &Scope<'_>) -> Gate<Expr> {
+    fn collate(
+        &mut self,
+        operand: &ast::Expr,
+        collation: &ObjectName,
+        at: &ast::Expr,
+        scope: &Scope<'_>,
+    ) -> Gate<Expr> {
         let parts = self.parts(collation)?;
         let written = match parts.as_slice() {
             [ident] => self.label(ident)?,

@@ -2,8 +2,8 @@
 
 use applet_types::{ErrorCode, Operation, SqlName};
 use sqlparser::ast::{
-    self, FunctionArg, FunctionArgExpr, JoinConstraint, JoinOperator, ObjectName, Spanned as _, TableAlias, TableFactor,
-    TableFunctionArgs, TableWithJoins,
+    self, FunctionArg, FunctionArgExpr, JoinConstraint, JoinOperator, ObjectName, Spanned as _, TableAlias,
+    TableFactor, TableFunctionArgs, TableWithJoins,
 };
 
 use super::query::renamed;
@@ -27,21 +27,25 @@ pub(super) struct Star {
 
 impl Lower<'_> {
     /// Lowers a FROM list and adds its relations to the scope.
-    pub(super) fn from_list(&mut self, list: &[TableWithJoins], scope: &mut Scope<'_>) -> Gate<(Vec<FromItem>, Vec<Star>)> {
+    pub(super) fn sources(
+        &mut self,
+        list: &[TableWithJoins],
+        scope: &mut Scope<'_>,
+    ) -> Gate<(Vec<FromItem>, Vec<Star>)> {
         let mut stars = Vec::new();
         let mut items = Vec::new();
         for (index, tree) in list.iter().enumerate() {
             if index > 0 {
                 self.count_join(self.span(tree.span()))?;
             }
-            let (item, columns) = self.from_tree(tree, scope)?;
+            let (item, columns) = self.joined(tree, scope)?;
             items.push(item);
             stars.extend(columns);
         }
         Ok((items, stars))
     }
 
-    fn from_tree(&mut self, tree: &TableWithJoins, scope: &mut Scope<'_>) -> Gate<(FromItem, Vec<Star>)> {
+    fn joined(&mut self, tree: &TableWithJoins, scope: &mut Scope<'_>) -> Gate<(FromItem, Vec<Star>)> {
         let TableWithJoins { relation, joins } = tree;
         let start = scope.len();
         let (mut left, mut stars) = self.factor(relation, scope)?;
@@ -51,7 +55,8 @@ impl Lower<'_> {
             self.count_join(self.span(relation.span()))?;
             let (kind, constraint) = self.operator(join_operator, relation)?;
             let (right, right_stars) = self.factor(relation, scope)?;
-            let (constraint, merged) = self.constraint(kind, constraint, scope, start, &stars, &right_stars)?;
+            let (constraint, merged) =
+                self.constraint(kind, constraint, scope, start, &stars, &right_stars)?;
             stars = merge(stars, right_stars, &merged);
             scope.merged.extend(merged);
             left = FromItem::Join(Box::new(Join { left, right, kind, constraint, predicates: Vec::new() }));
@@ -59,11 +64,21 @@ impl Lower<'_> {
         Ok((left, stars))
     }
 
-    fn operator<'j>(&self, operator: &'j JoinOperator, at: &TableFactor) -> Gate<(JoinKind, &'j JoinConstraint)> {
+    fn operator<'j>(
+        &self,
+        operator: &'j JoinOperator,
+        at: &TableFactor,
+    ) -> Gate<(JoinKind, &'j JoinConstraint)> {
         match operator {
-            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => Ok((JoinKind::Inner, constraint)),
-            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => Ok((JoinKind::Left, constraint)),
-            JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => Ok((JoinKind::Right, constraint)),
+            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => {
+                Ok((JoinKind::Inner, constraint))
+            }
+            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => {
+                Ok((JoinKind::Left, constraint))
+            }
+            JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => {
+                Ok((JoinKind::Right, constraint))
+            }
             JoinOperator::FullOuter(constraint) => Ok((JoinKind::Full, constraint)),
             JoinOperator::CrossJoin(constraint) => Ok((JoinKind::Cross, constraint)),
             JoinOperator::Semi(_)
@@ -78,7 +93,9 @@ impl Lower<'_> {
             | JoinOperator::StraightJoin(_)
             | JoinOperator::ArrayJoin
             | JoinOperator::LeftArrayJoin
-            | JoinOperator::InnerArrayJoin => Err(unsupported("join", self.span(at.span()), "this kind of join")),
+            | JoinOperator::InnerArrayJoin => {
+                Err(unsupported("join", self.span(at.span()), "this kind of join"))
+            }
         }
     }
 
@@ -101,11 +118,13 @@ impl Lower<'_> {
                 Ok((Constraint::On(condition?), Vec::new()))
             }
             JoinConstraint::Using(columns) if wants => {
-                let names = columns.iter().map(|column| self.using(column, left, right)).collect::<Gate<Vec<_>>>()?;
+                let names =
+                    columns.iter().map(|column| self.using(column, left, right)).collect::<Gate<Vec<_>>>()?;
                 Ok((Constraint::Using(names.clone()), names))
             }
             JoinConstraint::Natural if wants => {
-                let common = left.iter().filter(|l| l.shown && right.iter().any(|r| r.shown && r.column == l.column));
+                let common =
+                    left.iter().filter(|l| l.shown && right.iter().any(|r| r.shown && r.column == l.column));
                 let names = common.map(|star| star.column.clone()).collect();
                 Ok((Constraint::Natural, names))
             }
@@ -150,7 +169,15 @@ impl Lower<'_> {
                 let (alias_name, columns) = self.alias(alias)?;
                 let entry = Entry::derived(alias_name.clone(), renamed(names, &columns));
                 let stars = self.introduce(entry, scope, alias)?;
-                Ok((FromItem::Derived { lateral: *lateral, query: Box::new(query), alias: alias_name, columns }, stars))
+                Ok((
+                    FromItem::Derived {
+                        lateral: *lateral,
+                        query: Box::new(query),
+                        alias: alias_name,
+                        columns,
+                    },
+                    stars,
+                ))
             }
             TableFactor::Function { lateral, name, args, with_ordinality, alias } => {
                 self.table_function(*lateral, name, args, *with_ordinality, alias.as_ref(), scope)
@@ -175,7 +202,9 @@ impl Lower<'_> {
             | TableFactor::UnpivotExpr { .. }
             | TableFactor::MatchRecognize { .. }
             | TableFactor::XmlTable { .. }
-            | TableFactor::SemanticView { .. } => Err(unsupported("from-item", span, "this kind of item in FROM")),
+            | TableFactor::SemanticView { .. } => {
+                Err(unsupported("from-item", span, "this kind of item in FROM"))
+            }
         }
     }
 
@@ -261,7 +290,7 @@ impl Lower<'_> {
         scope: &mut Scope<'_>,
     ) -> Gate<(FromItem, Vec<Star>)> {
         let start = scope.len();
-        let (inner, stars) = self.from_tree(tree, scope)?;
+        let (inner, stars) = self.joined(tree, scope)?;
         let Some(alias) = alias else {
             return Ok((FromItem::Group { inner: Box::new(inner), alias: None }, stars));
         };
@@ -349,7 +378,9 @@ pub(super) fn stars_of(entry: &Entry) -> Vec<Star> {
 
 /// `*` over a join: merged columns first, then the rest of the left side, then of the right side.
 fn merge(left: Vec<Star>, right: Vec<Star>, merged: &[Name]) -> Vec<Star> {
-    let rest = |stars: Vec<Star>| stars.into_iter().filter(|star| !merged.contains(&star.column)).collect::<Vec<_>>();
+    let rest = |stars: Vec<Star>| {
+        stars.into_iter().filter(|star| !merged.contains(&star.column)).collect::<Vec<_>>()
+    };
     let joined = merged.iter().map(|column| {
         let read_of = left.iter().find(|star| star.column == *column).and_then(|star| star.read_of.clone());
         Star { relation: None, column: column.clone(), shown: true, read_of }

@@ -44,9 +44,15 @@ impl<'a> Lower<'a> {
             multi_table_else_clause,
         } = insert;
         self.absent(!optimizer_hints.is_empty(), "an optimizer hint")?;
-        self.absent(or.is_some() || *ignore || *replace_into || priority.is_some(), "a modifier after INSERT")?;
+        self.absent(
+            or.is_some() || *ignore || *replace_into || priority.is_some(),
+            "a modifier after INSERT",
+        )?;
         self.absent(!*into || *overwrite || *has_table_keyword, "INSERT without INTO")?;
-        self.absent(!assignments.is_empty() || partitioned.is_some() || !after_columns.is_empty(), "this form of INSERT")?;
+        self.absent(
+            !assignments.is_empty() || partitioned.is_some() || !after_columns.is_empty(),
+            "this form of INSERT",
+        )?;
         self.absent(output.is_some() || insert_alias.is_some(), "OUTPUT or an alias after VALUES")?;
         self.absent(settings.is_some() || format_clause.is_some(), "SETTINGS or FORMAT")?;
         let several = multi_table_insert_type.is_some()
@@ -114,20 +120,26 @@ impl<'a> Lower<'a> {
         };
         let (mut query, _) = self.query(source, None, Place::Source)?;
         let span = self.span(source.span());
-        append_tenant(&mut query, width, || syntax(span, format!("{width} columns need {width} values in each row")))?;
+        append_tenant(&mut query, width, || {
+            syntax(span, format!("{width} columns need {width} values in each row"))
+        })?;
         Ok(query)
     }
 
     fn conflict(&mut self, on: &OnInsert, target: &Target<'_>, entry: &Entry) -> Gate<Conflict> {
         let OnInsert::OnConflict(OnConflict { conflict_target, action }) = on else {
-            return Err(unsupported("on-duplicate-key", target.span, "ON DUPLICATE KEY").hint("write ON CONFLICT"));
+            return Err(
+                unsupported("on-duplicate-key", target.span, "ON DUPLICATE KEY").hint("write ON CONFLICT")
+            );
         };
         let columns = match conflict_target {
             None => Vec::new(),
             Some(ConflictTarget::Columns(idents)) => self.conflict_columns(idents, target, entry)?,
             Some(ConflictTarget::OnConstraint(object)) => {
                 let span = self.span(object.span());
-                return Err(unsupported("on-constraint", span, "ON CONFLICT ON CONSTRAINT").hint("name the columns"));
+                return Err(
+                    unsupported("on-constraint", span, "ON CONFLICT ON CONSTRAINT").hint("name the columns")
+                );
             }
         };
         let update = match action {
@@ -164,7 +176,12 @@ impl<'a> Lower<'a> {
         Ok(names)
     }
 
-    fn conflict_update(&mut self, update: &DoUpdate, target: &Target<'_>, entry: &Entry) -> Gate<ConflictUpdate> {
+    fn conflict_update(
+        &mut self,
+        update: &DoUpdate,
+        target: &Target<'_>,
+        entry: &Entry,
+    ) -> Gate<ConflictUpdate> {
         let DoUpdate { assignments, selection } = update;
         if target.grant.update.is_none() {
             return Err(table_not_allowed(target.name.as_str(), Operation::Update, target.span));

@@ -17,7 +17,9 @@ impl Lower<'_> {
         let span = self.span(*span);
         let literal = match value {
             Value::Number(digits, false) if is_number(digits) => Literal::Number(digits.clone()),
-            Value::Number(digits, _) => return Err(syntax(span, format!("`{digits}` is not a decimal number"))),
+            Value::Number(digits, _) => {
+                return Err(syntax(span, format!("`{digits}` is not a decimal number")));
+            }
             Value::SingleQuotedString(text)
             | Value::EscapedStringLiteral(text)
             | Value::UnicodeStringLiteral(text)
@@ -47,7 +49,9 @@ impl Lower<'_> {
             | Value::QuoteDelimitedStringLiteral(_)
             | Value::NationalQuoteDelimitedStringLiteral(_)
             | Value::HexStringLiteral(_)
-            | Value::DoubleQuotedString(_) => return Err(unsupported("literal-kind", span, "this kind of literal")),
+            | Value::DoubleQuotedString(_) => {
+                return Err(unsupported("literal-kind", span, "this kind of literal"));
+            }
         };
         Ok(Expr::Literal(literal))
     }
@@ -76,11 +80,20 @@ impl Lower<'_> {
     }
 
     pub(super) fn interval(&mut self, interval: &Interval, at: &ast::Expr) -> Gate<Expr> {
-        let Interval { value, leading_field, leading_precision, last_field, fractional_seconds_precision } = interval;
-        self.absent(leading_precision.is_some() || fractional_seconds_precision.is_some(), "an interval with a precision")?;
+        let Interval { value, leading_field, leading_precision, last_field, fractional_seconds_precision } =
+            interval;
+        self.absent(
+            leading_precision.is_some() || fractional_seconds_precision.is_some(),
+            "an interval with a precision",
+        )?;
         let literal = match value.as_ref() {
             ast::Expr::Value(value) => self.value(value)?,
-            other => return Err(syntax(self.span_of(other), "INTERVAL takes a string literal; multiply it for more")),
+            other => {
+                return Err(syntax(
+                    self.span_of(other),
+                    "INTERVAL takes a string literal; multiply it for more",
+                ));
+            }
         };
         let Expr::Literal(Literal::Text(text)) = literal else {
             return Err(syntax(self.span_of(at), "INTERVAL takes a string literal"));

@@ -30,7 +30,6 @@ use std::collections::BTreeSet;
 use applet_types::{ErrorCode, Operation, Span, SqlName};
 use sqlparser::ast::{self, SetExpr, Spanned as _};
 
-use self::scope::Scope;
 use crate::ir;
 use crate::reject::{Gate, reject, too_large, unsupported};
 use crate::span::Text;
@@ -122,19 +121,23 @@ impl<'a> Lower<'a> {
     }
 
     fn insert_statement(&mut self, ctes: Vec<ir::Cte>, insert: &ast::Insert) -> Gate<ir::Statement> {
-        Ok(ir::Statement { ctes, body: ir::StatementBody::Insert(self.insert(insert)?) })
+        Ok(ir::Statement { ctes, body: ir::StatementBody::Insert(Box::new(self.insert(insert)?)) })
     }
 
     fn update_statement(&mut self, ctes: Vec<ir::Cte>, update: &ast::Update) -> Gate<ir::Statement> {
-        Ok(ir::Statement { ctes, body: ir::StatementBody::Update(self.update(update)?) })
+        Ok(ir::Statement { ctes, body: ir::StatementBody::Update(Box::new(self.update(update)?)) })
     }
 
     fn delete_statement(&mut self, ctes: Vec<ir::Cte>, delete: &ast::Delete) -> Gate<ir::Statement> {
-        Ok(ir::Statement { ctes, body: ir::StatementBody::Delete(self.delete(delete)?) })
+        Ok(ir::Statement { ctes, body: ir::StatementBody::Delete(Box::new(self.delete(delete)?)) })
     }
 
     /// Runs one step deeper; the depth of expressions and queries is one budget.
-    fn deeper<T>(&mut self, at: impl FnOnce() -> sqlparser::tokenizer::Span, step: impl FnOnce(&mut Self) -> Gate<T>) -> Gate<T> {
+    fn deeper<T>(
+        &mut self,
+        at: impl FnOnce() -> sqlparser::tokenizer::Span,
+        step: impl FnOnce(&mut Self) -> Gate<T>,
+    ) -> Gate<T> {
         if self.depth >= self.context.limits.depth {
             let message = format!("nested more than {} levels deep", self.context.limits.depth);
             return Err(too_large("depth", self.span(at()), message));
@@ -152,7 +155,8 @@ impl<'a> Lower<'a> {
         if self.subqueries <= limit {
             return Ok(());
         }
-        let message = format!("more than {limit} subqueries; derived tables and common table expressions count");
+        let message =
+            format!("more than {limit} subqueries; derived tables and common table expressions count");
         Err(reject(ErrorCode::TooManySubqueries, "max-subqueries", span, message))
     }
 

@@ -18,9 +18,9 @@ fn named(expr: &Expr) -> Option<(Name, Strength)> {
     match expr {
         Expr::Column { column, .. } => Some((column.clone(), Strength::Strong)),
         Expr::WholeRow { alias, star: false } => Some((alias.clone(), Strength::Strong)),
-        Expr::Parens(inner) | Expr::Subscript { operand: inner, .. } | Expr::Collate { operand: inner, .. } => {
-            named(inner)
-        }
+        Expr::Parens(inner)
+        | Expr::Subscript { operand: inner, .. }
+        | Expr::Collate { operand: inner, .. } => named(inner),
         Expr::Call(call) => fixed(call.name),
         Expr::Cast { operand, types } => cast(operand, types.last().map(|to| to.name)),
         Expr::CastCall { operand, to } => cast(operand, Some(to.name)),

@@ -16,12 +16,22 @@ pub(super) type Named = (Query, Vec<Name>);
 
 impl Lower<'_> {
     /// Lowers a query. `outer` holds the names that a correlated subquery may use.
-    pub(super) fn query(&mut self, query: &ast::Query, outer: Option<&Scope<'_>>, place: Place) -> Gate<Named> {
+    pub(super) fn query(
+        &mut self,
+        query: &ast::Query,
+        outer: Option<&Scope<'_>>,
+        place: Place,
+    ) -> Gate<Named> {
         self.deeper(|| query.span(), |this| this.query_inside(query, outer, place))
     }
 
     /// A query below another one, which counts as a subquery.
-    pub(super) fn subquery(&mut self, query: &ast::Query, outer: Option<&Scope<'_>>, place: Place) -> Gate<Named> {
+    pub(super) fn subquery(
+        &mut self,
+        query: &ast::Query,
+        outer: Option<&Scope<'_>>,
+        place: Place,
+    ) -> Gate<Named> {
         self.count_subquery(self.span(query.span()))?;
         self.query(query, outer, place)
     }
@@ -64,7 +74,12 @@ impl Lower<'_> {
         Ok((Query { ctes, body, order_by, limit, offset }, names))
     }
 
-    fn other_body(&mut self, body: &SetExpr, outer: Option<&Scope<'_>>, place: Place) -> Gate<(Body, Vec<Name>)> {
+    fn other_body(
+        &mut self,
+        body: &SetExpr,
+        outer: Option<&Scope<'_>>,
+        place: Place,
+    ) -> Gate<(Body, Vec<Name>)> {
         match body {
             SetExpr::Query(inner) => {
                 let place = if place == Place::Top { Place::Expression } else { place };
@@ -74,7 +89,9 @@ impl Lower<'_> {
             SetExpr::Values(values) if matches!(place, Place::Named | Place::Source) => {
                 self.values(values, outer, place)
             }
-            SetExpr::Values(_) => Err(unsupported("values", self.span(body.span()), "VALUES outside of FROM and INSERT")),
+            SetExpr::Values(_) => {
+                Err(unsupported("values", self.span(body.span()), "VALUES outside of FROM and INSERT"))
+            }
             SetExpr::SetOperation { left: _, op, set_quantifier: _, right } => {
                 let message = format!("{op} cannot be used");
                 // The operator has no place of its own in the tree; its right side is the nearest.
@@ -89,7 +106,12 @@ impl Lower<'_> {
         }
     }
 
-    fn values(&mut self, values: &ast::Values, outer: Option<&Scope<'_>>, place: Place) -> Gate<(Body, Vec<Name>)> {
+    fn values(
+        &mut self,
+        values: &ast::Values,
+        outer: Option<&Scope<'_>>,
+        place: Place,
+    ) -> Gate<(Body, Vec<Name>)> {
         let ast::Values { explicit_row, value_keyword, rows } = values;
         self.absent(*explicit_row || *value_keyword, "this form of VALUES")?;
         let scope = Scope::inside(outer);
@@ -118,7 +140,12 @@ impl Lower<'_> {
         let ast::With { with_token, recursive, cte_tables } = with;
         if *recursive {
             let span = self.span(with_token.0.span);
-            return Err(reject(ErrorCode::RecursiveCte, "recursive-cte", span, "WITH RECURSIVE cannot be used"));
+            return Err(reject(
+                ErrorCode::RecursiveCte,
+                "recursive-cte",
+                span,
+                "WITH RECURSIVE cannot be used",
+            ));
         }
         let visible = self.ctes.len();
         cte_tables.iter().map(|cte| self.cte(cte, outer, visible)).collect()
@@ -164,7 +191,12 @@ impl Lower<'_> {
             .map(|TableAliasColumnDef { name, data_type }| {
                 if let Some(data_type) = data_type {
                     let what = format!("column definition `{data_type}`");
-                    return Err(reject(ErrorCode::TypeNotAllowed, "column-definition", self.ident_span(name), format!("{what} cannot be used")));
+                    return Err(reject(
+                        ErrorCode::TypeNotAllowed,
+                        "column-definition",
+                        self.ident_span(name),
+                        format!("{what} cannot be used"),
+                    ));
                 }
                 self.column_name(name)
             })
@@ -218,7 +250,12 @@ impl Lower<'_> {
         }
     }
 
-    pub(super) fn orders(&mut self, items: &[OrderByExpr], scope: &Scope<'_>, outputs: &[Name]) -> Gate<Vec<Order>> {
+    pub(super) fn orders(
+        &mut self,
+        items: &[OrderByExpr],
+        scope: &Scope<'_>,
+        outputs: &[Name],
+    ) -> Gate<Vec<Order>> {
         items
             .iter()
             .map(|item| {
@@ -230,7 +267,12 @@ impl Lower<'_> {
                     Some(OrderBySort::Desc) => Some(true),
                     Some(OrderBySort::Using(_)) => {
                         let span = self.span_of(expr);
-                        return Err(reject(ErrorCode::OperatorNotAllowed, "order-using", span, "ORDER BY USING cannot be used"));
+                        return Err(reject(
+                            ErrorCode::OperatorNotAllowed,
+                            "order-using",
+                            span,
+                            "ORDER BY USING cannot be used",
+                        ));
                     }
                 };
                 let expr = self.output_or_expr(expr, scope, outputs)?;
@@ -240,7 +282,12 @@ impl Lower<'_> {
     }
 
     /// A bare name that is an output column, or else an expression over the input.
-    pub(super) fn output_or_expr(&mut self, expr: &ast::Expr, scope: &Scope<'_>, outputs: &[Name]) -> Gate<Expr> {
+    pub(super) fn output_or_expr(
+        &mut self,
+        expr: &ast::Expr,
+        scope: &Scope<'_>,
+        outputs: &[Name],
+    ) -> Gate<Expr> {
         if let ast::Expr::Identifier(ident) = expr {
             let name = self.column_name(ident)?;
             if outputs.contains(&name) {

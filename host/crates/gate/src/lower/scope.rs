@@ -49,8 +49,7 @@ pub(super) struct Entry {
 impl Entry {
     /// A relation whose columns are all its own.
     pub(super) fn derived(alias: Name, columns: impl IntoIterator<Item = Name>) -> Self {
-        let columns =
-            columns.into_iter().map(|name| ScopeColumn { name, access: Access::Granted }).collect();
+        let columns = columns.into_iter().map(|name| ScopeColumn { name, access: Access::Granted }).collect();
         Self { shown: alias.as_str().to_owned(), alias, columns, table: None }
     }
 
@@ -115,9 +114,8 @@ impl<'s> Scope<'s> {
 
     /// The relation of this alias, and the level it is on.
     fn relation(&self, alias: &Name) -> Option<(&Scope<'s>, &Entry)> {
-        self.levels().find_map(|level| {
-            level.visible().find(|entry| entry.alias == *alias).map(|entry| (level, entry))
-        })
+        self.levels()
+            .find_map(|level| level.visible().find(|entry| entry.alias == *alias).map(|entry| (level, entry)))
     }
 }
 
@@ -133,8 +131,9 @@ impl Lower<'_> {
             }
             if matches.len() > 1 && !level.merged.contains(&name) {
                 let message = format!("column `{}` is ambiguous; write it with its table", name.as_str());
-                return Err(reject(ErrorCode::UnknownColumn, "ambiguous-column", span, message)
-                    .column(name.as_str()));
+                return Err(
+                    reject(ErrorCode::UnknownColumn, "ambiguous-column", span, message).column(name.as_str())
+                );
             }
             for entry in matches {
                 self.may_read(entry, &name, level.returning, span)?;
@@ -235,8 +234,7 @@ fn unknown_column(name: &Name, table: Option<&str>, span: Option<Span>) -> apple
         Some(table) => format!("`{table}` has no column `{}`", name.as_str()),
         None => format!("there is no column `{}` here", name.as_str()),
     };
-    let failure =
-        reject(ErrorCode::UnknownColumn, "unknown-column", span, message).column(name.as_str());
+    let failure = reject(ErrorCode::UnknownColumn, "unknown-column", span, message).column(name.as_str());
     match table {
         Some(table) => failure.on(table, Operation::Read),
         None => failure,

@@ -51,15 +51,21 @@ impl Lower<'_> {
         } = select;
         self.absent(!optimizer_hints.is_empty(), "an optimizer hint")?;
         self.absent(into.is_some(), "SELECT INTO")?;
-        self.absent(select_modifiers.is_some() || top.is_some() || exclude.is_some(), "a modifier after SELECT")?;
+        self.absent(
+            select_modifiers.is_some() || top.is_some() || exclude.is_some(),
+            "a modifier after SELECT",
+        )?;
         self.absent(!lateral_views.is_empty() || prewhere.is_some(), "LATERAL VIEW or PREWHERE")?;
         self.absent(!connect_by.is_empty(), "CONNECT BY")?;
-        self.absent(!cluster_by.is_empty() || !distribute_by.is_empty() || !sort_by.is_empty(), "CLUSTER, DISTRIBUTE or SORT BY")?;
+        self.absent(
+            !cluster_by.is_empty() || !distribute_by.is_empty() || !sort_by.is_empty(),
+            "CLUSTER, DISTRIBUTE or SORT BY",
+        )?;
         self.absent(qualify.is_some() || value_table_mode.is_some(), "QUALIFY or AS STRUCT")?;
         self.absent(*flavor != SelectFlavor::Standard, "FROM before SELECT")?;
 
         let mut scope = Scope::inside(outer);
-        let (from, stars) = self.from_list(from, &mut scope)?;
+        let (from, stars) = self.sources(from, &mut scope)?;
         let selection = selection.as_ref().map(|condition| self.expr(condition, &scope)).transpose()?;
         let (projection, names) = self.projection(projection, &scope, &stars, place)?;
         let group_by = self.group_by(group_by, &scope, &names)?;
@@ -91,7 +97,11 @@ impl Lower<'_> {
                     lowered.push(Item { expr: self.expr(expr, scope)?, alias });
                 }
                 SelectItem::ExprWithAliases { expr, aliases: _ } => {
-                    return Err(unsupported("aliases", self.span_of(expr), "an expression with several aliases"));
+                    return Err(unsupported(
+                        "aliases",
+                        self.span_of(expr),
+                        "an expression with several aliases",
+                    ));
                 }
                 SelectItem::QualifiedWildcard(kind, options) => {
                     self.plain_wildcard(options)?;
@@ -125,12 +135,19 @@ impl Lower<'_> {
                 if let Some(table) = &star.read_of {
                     self.uses(table, applet_types::Operation::Read);
                 }
-                Item { expr: Expr::Column { relation: star.relation.clone(), column: star.column.clone() }, alias: None }
+                Item {
+                    expr: Expr::Column { relation: star.relation.clone(), column: star.column.clone() },
+                    alias: None,
+                }
             })
             .collect()
     }
 
-    fn qualified_star(&mut self, kind: &SelectItemQualifiedWildcardKind, scope: &Scope<'_>) -> Gate<Vec<Item>> {
+    fn qualified_star(
+        &mut self,
+        kind: &SelectItemQualifiedWildcardKind,
+        scope: &Scope<'_>,
+    ) -> Gate<Vec<Item>> {
         let object = match kind {
             SelectItemQualifiedWildcardKind::ObjectName(object) => object,
             SelectItemQualifiedWildcardKind::Expr(expr) => {
@@ -144,7 +161,8 @@ impl Lower<'_> {
             _ => return Err(unsupported("database-name", span, "a name with a database")),
         };
         let columns = self.all_of(&alias, scope, span)?;
-        let item = |column| Item { expr: Expr::Column { relation: Some(alias.clone()), column }, alias: None };
+        let item =
+            |column| Item { expr: Expr::Column { relation: Some(alias.clone()), column }, alias: None };
         Ok(columns.into_iter().map(item).collect())
     }
 
@@ -170,7 +188,12 @@ impl Lower<'_> {
         Ok(())
     }
 
-    fn distinct(&mut self, distinct: Option<&ast::Distinct>, scope: &Scope<'_>, names: &[Name]) -> Gate<Distinct> {
+    fn distinct(
+        &mut self,
+        distinct: Option<&ast::Distinct>,
+        scope: &Scope<'_>,
+        names: &[Name],
+    ) -> Gate<Distinct> {
         match distinct {
             None | Some(ast::Distinct::All) => Ok(Distinct::All),
             Some(ast::Distinct::Distinct) => Ok(Distinct::Rows),
@@ -187,14 +210,25 @@ impl Lower<'_> {
         };
         self.absent(!modifiers.is_empty(), "a modifier after GROUP BY")?;
         let mut sets = 1_usize;
-        let groups = exprs.iter().map(|expr| self.group(expr, scope, names, &mut sets)).collect::<Gate<_>>()?;
+        let groups =
+            exprs.iter().map(|expr| self.group(expr, scope, names, &mut sets)).collect::<Gate<_>>()?;
         if sets > MAX_GROUPING_SETS {
-            return Err(unsupported("grouping-sets", self.span(group_by.span()), "more than 16 grouping sets"));
+            return Err(unsupported(
+                "grouping-sets",
+                self.span(group_by.span()),
+                "more than 16 grouping sets",
+            ));
         }
         Ok(groups)
     }
 
-    fn group(&mut self, expr: &ast::Expr, scope: &Scope<'_>, names: &[Name], sets: &mut usize) -> Gate<Group> {
+    fn group(
+        &mut self,
+        expr: &ast::Expr,
+        scope: &Scope<'_>,
+        names: &[Name],
+        sets: &mut usize,
+    ) -> Gate<Group> {
         let count = |sets: &mut usize, by: usize| *sets = sets.saturating_mul(by.max(1));
         match expr {
             ast::Expr::Rollup(items) => {
@@ -202,7 +236,10 @@ impl Lower<'_> {
                 Ok(Group::Rollup(self.sets(items, scope)?))
             }
             ast::Expr::Cube(items) => {
-                count(sets, 1_usize.checked_shl(u32::try_from(items.len()).unwrap_or(u32::MAX)).unwrap_or(usize::MAX));
+                count(
+                    sets,
+                    1_usize.checked_shl(u32::try_from(items.len()).unwrap_or(u32::MAX)).unwrap_or(usize::MAX),
+                );
                 Ok(Group::Cube(self.sets(items, scope)?))
             }
             ast::Expr::GroupingSets(items) => {

@@ -71,8 +71,9 @@ impl<'a> Lower<'a> {
                 return Err(refused());
             }
             let message = format!("table `{}` no longer exists", name.as_str());
-            return Err(reject(ErrorCode::UnknownTable, "unknown-table", span, message)
-                .on(name.as_str(), operation));
+            return Err(
+                reject(ErrorCode::UnknownTable, "unknown-table", span, message).on(name.as_str(), operation)
+            );
         };
         let other_schema = schema.is_some_and(|schema| schema.as_str() != table.schema.as_str());
         if other_schema || table.tenancy == Tenancy::Invisible {

@@ -71,7 +71,10 @@ impl<'a> Lower<'a> {
             return Err(unsupported("write-target", span, "a write to anything but a table"));
         };
         self.absent(!joins.is_empty(), "a join as the target of a write")?;
-        self.absent(!with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty(), "a table option")?;
+        self.absent(
+            !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty(),
+            "a table option",
+        )?;
         let target = self.target(name, operation)?;
         let alias = match alias {
             None => target.name.clone(),
@@ -94,7 +97,7 @@ impl<'a> Lower<'a> {
         if let Some(first) = list.first() {
             self.count_join(self.span(first.span()))?;
         }
-        let (from, more) = self.from_list(list, scope)?;
+        let (from, more) = self.sources(list, scope)?;
         stars.extend(more);
         Ok(from)
     }

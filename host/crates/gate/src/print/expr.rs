@@ -143,7 +143,9 @@ impl Printer {
                 self.expr(length);
                 self.raw(")");
             }
-            Expr::Case { operand, branches, otherwise } => self.case(operand.as_deref(), branches, otherwise.as_deref()),
+            Expr::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref())
+            }
             Expr::Exists { query, negated } => {
                 self.raw(if *negated { "NOT EXISTS " } else { "EXISTS " });
                 self.nested(query);

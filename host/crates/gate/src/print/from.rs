@@ -5,11 +5,11 @@ use crate::accounting::Scoped;
 use crate::ir::{Constraint, FromItem, Join, JoinKind, Name, Relation};
 
 impl Printer {
-    pub(super) fn from_list(&mut self, list: &[FromItem]) {
-        self.separated(list, Self::from_item);
+    pub(super) fn sources(&mut self, list: &[FromItem]) {
+        self.separated(list, Self::source);
     }
 
-    fn from_item(&mut self, item: &FromItem) {
+    fn source(&mut self, item: &FromItem) {
         match item {
             FromItem::Relation(relation) if relation.derive => self.derived_relation(relation),
             FromItem::Relation(relation) => self.relation(relation),
@@ -32,7 +32,7 @@ impl Printer {
             }
             FromItem::Join(join) => self.join(join),
             FromItem::Group { inner, alias } => {
-                self.in_parens(|this| this.from_item(inner));
+                self.in_parens(|this| this.source(inner));
                 if let Some((alias, columns)) = alias {
                     self.alias(alias, columns);
                 }
@@ -76,7 +76,7 @@ impl Printer {
 
     fn join(&mut self, join: &Join) {
         let Join { left, right, kind, constraint, predicates } = join;
-        self.from_item(left);
+        self.source(left);
         if matches!(constraint, Constraint::Natural) {
             self.raw(" NATURAL");
         }
@@ -87,7 +87,7 @@ impl Printer {
             JoinKind::Full => " FULL JOIN ",
             JoinKind::Cross => " CROSS JOIN ",
         });
-        self.from_item(right);
+        self.source(right);
         match constraint {
             Constraint::On(condition) => self.conditions(" ON ", Some(condition), predicates),
             Constraint::Using(columns) => {

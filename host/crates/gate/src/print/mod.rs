@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::StatementKind;
 use crate::accounting::{Accounting, PrintedRelation};
-use crate::ir::{Name, Predicate, Relation, Statement, StatementBody, TypeName};
+use crate::ir::{Expr, Name, Predicate, Relation, Statement, StatementBody, TypeName};
 
 /// The printed text and what is in it.
 #[derive(Debug)]
@@ -52,7 +52,8 @@ fn run(statement: &Statement, parameters: u16, masked: bool) -> Printed {
         max_parameter: parameters,
         tenant_parameter: None,
     };
-    let mut printer = Printer { out: String::new(), masked, tenant: parameters.saturating_add(1), accounting };
+    let mut printer =
+        Printer { out: String::new(), masked, tenant: parameters.saturating_add(1), accounting };
     printer.statement(statement);
     Printed { text: printer.out, accounting: printer.accounting, returns_rows }
 }
@@ -126,7 +127,9 @@ impl Printer {
         self.raw("pg_catalog.");
         self.raw(to.name);
         if !to.modifiers.is_empty() {
-            self.in_parens(|this| this.separated(&to.modifiers, |this, modifier| this.raw(&modifier.to_string())));
+            self.in_parens(|this| {
+                this.separated(&to.modifiers, |this, modifier| this.raw(&modifier.to_string()))
+            });
         }
         if to.array {
             self.raw("[]");
@@ -160,20 +163,19 @@ impl Printer {
         }
     }
 
-    /// A condition and predicates: `(condition) AND predicates`. The parentheses keep an OR of the guest's
-    /// from reaching past the predicates.
-    fn conditions(&mut self, keyword: &str, condition: Option<&crate::ir::Expr>, predicates: &[Predicate]) {
+    /// Predicates and a condition: `predicates AND (condition)`. The parentheses keep an OR of the guest's
+    /// from reaching past the predicates. They come first because PostgreSQL evaluates conditions of equal
+    /// cost in the order they stand, so that a guest's cast rarely sees a row it would not return.
+    fn conditions(&mut self, keyword: &str, condition: Option<&Expr>, predicates: &[Predicate]) {
         if condition.is_none() && predicates.is_empty() {
             return;
         }
         self.raw(keyword);
-        if let Some(condition) = condition {
-            self.in_parens(|this| this.expr(condition));
-            if !predicates.is_empty() {
-                self.raw(" AND ");
-            }
-        }
         self.predicates(predicates);
+        if let Some(condition) = condition {
+            self.raw(if predicates.is_empty() { "" } else { " AND " });
+            self.in_parens(|this| this.expr(condition));
+        }
     }
 
     /// A base relation by its full name, noted in the account.

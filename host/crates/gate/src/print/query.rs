@@ -88,7 +88,7 @@ impl Printer {
         }
         if !from.is_empty() {
             self.raw(" FROM ");
-            self.from_list(from);
+            self.sources(from);
         }
         self.conditions(" WHERE ", selection.as_ref(), predicates);
         if !group_by.is_empty() {

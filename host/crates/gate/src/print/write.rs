@@ -47,7 +47,7 @@ impl Printer {
         self.assignments(assignments);
         if !from.is_empty() {
             self.raw(" FROM ");
-            self.from_list(from);
+            self.sources(from);
         }
         self.conditions(" WHERE ", selection.as_ref(), predicates);
         self.returning(returning);
@@ -59,7 +59,7 @@ impl Printer {
         self.relation(target);
         if !using.is_empty() {
             self.raw(" USING ");
-            self.from_list(using);
+            self.sources(using);
         }
         self.conditions(" WHERE ", selection.as_ref(), predicates);
         self.returning(returning);
