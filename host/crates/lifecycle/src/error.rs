@@ -53,7 +53,7 @@ pub enum LifecycleError {
     #[error("the twin-tenant check found a leak; nothing was activated")]
     Leak(TwinReport),
     /// The applet's own hook failed.
-    #[error("on-install: {0}")]
+    #[error("the applet's own hook: {0}")]
     Hook(HookError),
     /// The shared database refused; the operator's log says why.
     #[error("the database refused to be prepared")]

@@ -36,7 +36,7 @@ pub use error::LifecycleError;
 pub use faults::{Fault, FaultPoint, Faults, InjectedFault, UnknownFault};
 pub use planning::Planned;
 pub use progress::{Progress, Silent};
-pub use report::{HookOutcome, InstallReport, SubmitReport, TableOutcome};
+pub use report::{HookOutcome, InstallReport, SubmitReport, SwitchReport, TableOutcome};
 pub use state::{Event, IllegalTransition, transition};
 pub use submit::Package;
 

@@ -1,7 +1,7 @@
 //! What operations report; all of it serialises to JSON.
 
 use applet_datasource::twin::TwinReport;
-use applet_store::AppletDigest;
+use applet_store::{AppletDigest, State};
 use applet_types::{AppletId, ComponentDigest, InstallationId, OperationId, Version};
 use serde::{Deserialize, Serialize};
 
@@ -58,12 +58,26 @@ pub struct TableOutcome {
     pub created: bool,
 }
 
-/// What became of the `on-install` hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// What became of the applet's own hook for an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum HookOutcome {
-    /// The applet has none.
+    /// Its manifest lists none.
     None,
     /// It was called and succeeded.
     Called,
+    /// It was called and failed, which changed nothing.
+    Failed {
+        /// The applet's or the host's words.
+        reason: String,
+    },
+}
+
+/// What switching an installation off or on did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SwitchReport {
+    /// Its state now.
+    pub state: State,
+    /// What the applet's own hook did.
+    pub hook: HookOutcome,
 }

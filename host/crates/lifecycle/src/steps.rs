@@ -204,14 +204,8 @@ impl<'a> Work<'a> {
             return Ok(HookOutcome::Called);
         }
         self.lifecycle.pass(FaultPoint::HookAnnounced)?;
-        let applets = &self.lifecycle.parts.applets;
-        let component = target.package.component;
-        // This host may never have seen the component: another one took it in.
-        let bytes = self.lifecycle.parts.store.component(component).await?;
-        let bytes = bytes.ok_or(LifecycleError::NotFound("component"))?;
-        applets.inspect(&bytes).await.map_err(LifecycleError::Component)?;
-        let invocation = Arc::new(self.invocation(target, request));
-        applets.call(component, invocation, call).await.map_err(LifecycleError::Hook)?;
+        let invocation = self.invocation(target, request);
+        self.lifecycle.call_known(target.package.component, invocation, call).await?;
         self.lifecycle.pass(FaultPoint::HookAnswered)?;
         self.lease.finish_step(step, &Value::Null).await?;
         self.lifecycle.pass(FaultPoint::HookRecorded)?;

@@ -1,9 +1,13 @@
 //! Switching an installation off and on.
 
-use applet_store::{InstallationStatus, State, StateChange};
-use applet_types::{AppletId, WorkspaceId};
+use std::sync::Arc;
 
-use crate::{Event, Lifecycle, LifecycleError, OpContext, transition};
+use applet_manifest::LifecycleHook;
+use applet_store::{InstallationStatus, State, StateChange};
+use applet_types::{AppletId, ComponentDigest, HookCall, Invocation, WorkspaceId};
+
+use crate::submit::load;
+use crate::{Event, HookOutcome, Lifecycle, LifecycleError, OpContext, SwitchReport, transition};
 
 impl Lifecycle {
     /// Where an applet stands in a workspace of the tenant.
@@ -21,8 +25,8 @@ impl Lifecycle {
         found.ok_or(LifecycleError::NotFound("installation"))
     }
 
-    /// Refuses new invocations from now on; tables, rows and grants are kept. A host that keeps
-    /// installations in memory notices by their generation.
+    /// Calls the applet's `on-disable` hook, whatever comes of it, and then refuses new invocations; tables,
+    /// rows and grants are kept. A host that keeps installations in memory notices by their generation.
     ///
     /// # Errors
     ///
@@ -32,11 +36,16 @@ impl Lifecycle {
         ctx: &OpContext,
         workspace: WorkspaceId,
         applet: &AppletId,
-    ) -> Result<State, LifecycleError> {
-        self.switch(ctx, workspace, applet, Event::Disable).await
+    ) -> Result<SwitchReport, LifecycleError> {
+        ctx.manage()?;
+        let status = self.status(ctx, workspace, applet).await?;
+        transition(status.state, Event::Disable)?;
+        let hook = self.call_own(ctx, workspace, applet, LifecycleHook::OnDisable, HookCall::Disable).await?;
+        let state = self.switch(&status, Event::Disable).await?;
+        Ok(SwitchReport { state, hook })
     }
 
-    /// Takes back [`Lifecycle::disable`].
+    /// Takes back [`Lifecycle::disable`], and then calls the applet's `on-enable` hook.
     ///
     /// # Errors
     ///
@@ -46,22 +55,56 @@ impl Lifecycle {
         ctx: &OpContext,
         workspace: WorkspaceId,
         applet: &AppletId,
-    ) -> Result<State, LifecycleError> {
-        self.switch(ctx, workspace, applet, Event::Enable).await
+    ) -> Result<SwitchReport, LifecycleError> {
+        ctx.manage()?;
+        let status = self.status(ctx, workspace, applet).await?;
+        let state = self.switch(&status, Event::Enable).await?;
+        let hook = self.call_own(ctx, workspace, applet, LifecycleHook::OnEnable, HookCall::Enable).await?;
+        Ok(SwitchReport { state, hook })
     }
 
-    async fn switch(
+    async fn switch(&self, status: &InstallationStatus, event: Event) -> Result<State, LifecycleError> {
+        let to = transition(status.state, event)?;
+        let change = StateChange { from: status.state, to };
+        self.parts.store.change_state(status.tenant, status.id, change).await?;
+        Ok(to)
+    }
+
+    /// Calls a hook of an active installation if its manifest lists it.
+    async fn call_own(
         &self,
         ctx: &OpContext,
         workspace: WorkspaceId,
         applet: &AppletId,
-        event: Event,
-    ) -> Result<State, LifecycleError> {
-        ctx.manage()?;
-        let status = self.status(ctx, workspace, applet).await?;
-        let to = transition(status.state, event)?;
-        let change = StateChange { from: status.state, to };
-        self.parts.store.change_state(ctx.tenant, status.id, change).await?;
-        Ok(to)
+        hook: LifecycleHook,
+        call: HookCall,
+    ) -> Result<HookOutcome, LifecycleError> {
+        let store = &self.parts.store;
+        let Some(active) = store.active_installation(ctx.tenant, workspace, applet).await? else {
+            return Ok(HookOutcome::None);
+        };
+        let package = store.applet(active.digest).await?.ok_or(LifecycleError::NotFound("applet"))?;
+        if !load(&package.manifest)?.hooks().has(hook) {
+            return Ok(HookOutcome::None);
+        }
+        let invocation = active.invocation(ctx.request, ctx.actor, "en", (self.parts.now)());
+        Ok(match self.call_known(active.component, invocation, call).await {
+            Ok(()) => HookOutcome::Called,
+            Err(error) => HookOutcome::Failed { reason: error.to_string() },
+        })
+    }
+
+    /// Calls a hook of a component that this host may never have seen: another one took it in.
+    pub(crate) async fn call_known(
+        &self,
+        component: ComponentDigest,
+        invocation: Invocation,
+        call: HookCall,
+    ) -> Result<(), LifecycleError> {
+        let bytes = self.parts.store.component(component).await?;
+        let bytes = bytes.ok_or(LifecycleError::NotFound("component"))?;
+        self.parts.applets.inspect(&bytes).await.map_err(LifecycleError::Component)?;
+        let answer = self.parts.applets.call(component, Arc::new(invocation), call).await;
+        answer.map(drop).map_err(LifecycleError::Hook)
     }
 }

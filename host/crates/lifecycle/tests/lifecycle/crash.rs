@@ -1,16 +1,13 @@
 //! Killing the host at every fault point (SPEC S4.30, limits G14): another host finishes the work, and the
 //! end is the same as without a kill.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-
-mod common;
-
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
 use applet_lifecycle::{FaultPoint, Faults, Silent};
 use applet_store::PlanState;
-use common::{Counting, Database, Host, MANIFEST, admin};
+
+use super::host::{Database, Host, MANIFEST, Recording, admin};
 
 /// Tells the process that is to be killed where to work.
 const URL: &str = "APPLET_CRASH_TEST_URL";
@@ -36,13 +33,13 @@ async fn walk(host: &Host) {
 #[ignore = "started by `s4_30_a_kill_at_every_fault_point_is_recovered`"]
 async fn victim() {
     let url = std::env::var(URL).unwrap();
-    walk(&Host::with(&url, Faults::from_environment().unwrap(), Counting::default()).await).await;
+    walk(&Host::with(&url, Faults::from_environment().unwrap(), Recording::default()).await).await;
 }
 
 async fn walk_and_be_killed_at(point: FaultPoint, url: &str) -> ExitStatus {
     let mut victim = Command::new(std::env::current_exe().unwrap());
     victim
-        .args(["--exact", "victim", "--ignored"])
+        .args(["--exact", "crash::victim", "--ignored"])
         .env(URL, url)
         .env("APPLET_FAULT", format!("{point}=kill"));
     tokio::task::spawn_blocking(move || victim.output().unwrap().status).await.unwrap()

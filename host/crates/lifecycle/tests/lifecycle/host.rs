@@ -1,7 +1,7 @@
 //! A private PostgreSQL, a database with a small CRM for each test, and a runtime that runs nothing.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
 use applet_datasource::catalog::CatalogOptions;
@@ -10,7 +10,7 @@ use applet_lifecycle::{
     Decision, Faults, InstallReport, Lifecycle, LifecycleError, OpContext, Package, Parts, Planned, Silent,
     Standing,
 };
-use applet_store::{Store, Workspace};
+use applet_store::{State, Store, Workspace};
 use applet_types::{
     Actor, AppletId, Applets, ComponentDigest, ComponentReport, Failure, HookCall, HookError, Invocation,
     Limits, RequestId, Secret, TenantId, UserId, WorkspaceId,
@@ -24,6 +24,9 @@ pub(crate) const MANIFEST: &str =
     concat!(include_str!("ai-chat.yaml"), "hooks:\n  lifecycle: [on-install]\n");
 
 pub(crate) const COMPONENT: &[u8] = b"a component";
+
+/// The physical name of its own table.
+pub(crate) const TABLE: &str = "applet_ai_chat_ai_chat_configs";
 
 /// A server that lasts as long as a test uses it.
 struct Server {
@@ -79,20 +82,34 @@ impl Database {
     }
 }
 
-/// A runtime that counts instead of running.
+/// A runtime that writes down what it is asked to run.
 #[derive(Default)]
-pub(crate) struct Counting {
-    pub(crate) hooks: AtomicU32,
-    pub(crate) fails: Option<HookError>,
+pub(crate) struct Recording {
+    called: Mutex<Vec<HookCall>>,
+    /// What every hook answers, if not success.
+    fails: Option<HookError>,
+}
+
+impl Recording {
+    /// Every hook fails.
+    pub(crate) fn failing(error: HookError) -> Self {
+        Self { fails: Some(error), ..Self::default() }
+    }
+
+    pub(crate) fn called(&self) -> Vec<HookCall> {
+        self.called.lock().unwrap().clone()
+    }
 }
 
 #[async_trait]
-impl Applets for Counting {
+impl Applets for Recording {
     async fn inspect(&self, component: &[u8]) -> Result<ComponentReport, Failure> {
         Ok(ComponentReport {
             digest: ComponentDigest::of(component),
             imports: vec!["applet:host/db@0.1.0".to_owned()],
-            exports: vec!["applet:host/on-install@0.1.0".to_owned()],
+            exports: ["on-install", "on-enable", "on-disable"]
+                .map(|hook| format!("applet:host/{hook}@0.1.0"))
+                .to_vec(),
         })
     }
 
@@ -102,9 +119,8 @@ impl Applets for Counting {
         call: Arc<Invocation>,
         hook: HookCall,
     ) -> Result<String, HookError> {
-        assert_eq!(hook, HookCall::Install);
         assert!(call.time_left(Instant::now()).is_ok());
-        self.hooks.fetch_add(1, Ordering::Relaxed);
+        self.called.lock().unwrap().push(hook);
         self.fails.clone().map_or(Ok(String::new()), Err)
     }
 }
@@ -113,15 +129,15 @@ impl Applets for Counting {
 pub(crate) struct Host {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) store: Store,
-    pub(crate) applets: Arc<Counting>,
+    pub(crate) applets: Arc<Recording>,
 }
 
 impl Host {
     pub(crate) async fn on(url: &str) -> Self {
-        Self::with(url, Faults::default(), Counting::default()).await
+        Self::with(url, Faults::default(), Recording::default()).await
     }
 
-    pub(crate) async fn with(url: &str, faults: Faults, applets: Counting) -> Self {
+    pub(crate) async fn with(url: &str, faults: Faults, applets: Recording) -> Self {
         let store = Store::connect(url).await.unwrap();
         store.migrate().await.unwrap();
         for number in [1, 2] {
@@ -175,6 +191,13 @@ impl Host {
         let planned = self.plan(number).await;
         self.approve(number, &planned).await;
         self.install(number).await.unwrap()
+    }
+
+    /// Where the applet stands in a tenant's workspace.
+    pub(crate) async fn state(&self, number: u128) -> State {
+        let status =
+            self.store.installation(tenant(number), workspace(number), &applet("ai-chat")).await.unwrap();
+        status.unwrap().state
     }
 
     /// Whether hooks can be called.
