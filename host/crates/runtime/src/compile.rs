@@ -28,6 +28,9 @@ const MAX_THREADS: usize = 4;
 /// Wall clock for one CPU second: on a busy machine the child waits a lot.
 const PATIENCE: u64 = 10;
 
+/// What a Rust program exits with when it panics: the compiler met something it did not expect.
+const EXIT_PANIC: i32 = 101;
+
 /// SIGXCPU: the kernel's answer to a process that has used up its CPU seconds.
 const SIGNAL_CPU_TIME: i32 = 24;
 
@@ -124,18 +127,18 @@ impl Compiler {
         serde_json::from_slice(&ended.stdout).map_err(|error| fault::internal("compile.answer", &error))
     }
 
-    /// Only the kernel ends the child before it has answered, and only for one of its limits.
+    /// What ends the child before it has answered is one of its limits, or the compiler's own surprise.
     fn explain(&self, status: ExitStatus) -> Failure {
-        match status.signal() {
-            Some(SIGNAL_CPU_TIME) => refused(format!(
+        match (status.signal(), status.code()) {
+            (Some(SIGNAL_CPU_TIME), _) => refused(format!(
                 "the component took more than {} s of CPU to compile",
                 self.limits.compile_cpu_seconds
             )),
-            Some(_) => refused(format!(
+            (Some(_), _) | (None, Some(EXIT_PANIC)) => refused(format!(
                 "the component took more than {} MiB of memory to compile, or broke the compiler",
                 self.limits.compile_memory_bytes >> 20
             )),
-            None => fault::internal("compile.exit", &io::Error::other(status.to_string())),
+            (None, _) => fault::internal("compile.exit", &io::Error::other(status.to_string())),
         }
     }
 }

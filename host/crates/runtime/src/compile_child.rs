@@ -61,7 +61,12 @@ fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> io::Result<A
 
 fn run(arguments: &Arguments) -> io::Result<()> {
     limit(Resource::Core, 0)?;
-    limit(Resource::Cpu, arguments.cpu_seconds)?;
+    // At the soft limit the kernel says why (SIGXCPU), at the hard one it just kills.
+    let cpu = Rlimit {
+        current: Some(arguments.cpu_seconds),
+        maximum: Some(arguments.cpu_seconds.saturating_add(1)),
+    };
+    setrlimit(Resource::Cpu, cpu)?;
     limit(Resource::Data, arguments.memory_bytes)?;
     limit(Resource::Fsize, MAX_CODE_BYTES)?;
     nice(NICENESS)?;

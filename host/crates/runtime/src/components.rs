@@ -77,6 +77,11 @@ impl Components {
         Ok(ComponentReport { digest, imports, exports })
     }
 
+    /// Whether this host has the component, compiled or not.
+    pub(crate) fn has(&self, digest: ComponentDigest) -> bool {
+        self.disk.component_path(digest).exists()
+    }
+
     /// A component that was inspected before.
     pub(crate) async fn get(&self, digest: ComponentDigest) -> Result<Arc<Loaded>, Failure> {
         if let Some(loaded) = self.find(digest).await? {

@@ -115,6 +115,12 @@ impl Runtime {
         let slots = Slots::new(config.limits);
         Ok(Self { engine, components, slots, database: config.database, log: config.log })
     }
+
+    /// Whether this host has the component already. One that another host took in has to be inspected
+    /// here before it can be called.
+    pub fn has(&self, component: ComponentDigest) -> bool {
+        self.components.has(component)
+    }
 }
 
 #[async_trait]
