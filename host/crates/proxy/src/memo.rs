@@ -23,6 +23,9 @@ const ENTRY_BYTES: usize = 512;
 
 type Verdict = Result<Arc<ScopedStatement>, Failure>;
 
+/// The verdicts for one set of grants, by text.
+type Statements = Arc<Mutex<Halves<Arc<str>, Verdict>>>;
+
 /// Everything that a verdict depends on besides the text and the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Circumstances {
@@ -37,7 +40,7 @@ pub(crate) struct Judge {
     catalog: Arc<Catalog>,
     wall: Wall,
     allow_global_keys: bool,
-    sets: Mutex<Halves<Circumstances, Arc<Mutex<Halves<Arc<str>, Verdict>>>>>,
+    sets: Mutex<Halves<Circumstances, Statements>>,
 }
 
 impl Judge {
@@ -73,7 +76,7 @@ impl Judge {
         verdict
     }
 
-    fn statements(&self, call: &Invocation) -> Arc<Mutex<Halves<Arc<str>, Verdict>>> {
+    fn statements(&self, call: &Invocation) -> Statements {
         let key = Circumstances {
             applet: call.applet.clone(),
             grants: call.grants.digest(),

@@ -55,11 +55,14 @@ pub struct Proxy {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// The logins of applets whose grants are equal.
+type LoginsOf = Vec<(AppletId, Arc<Login>)>;
+
 pub(crate) struct Inner {
     pub(crate) config: ProxyConfig,
     pool: Pool,
     judge: RwLock<Arc<Judge>>,
-    logins: RwLock<HashMap<GrantsDigest, Vec<(AppletId, Arc<Login>)>>>,
+    logins: RwLock<HashMap<GrantsDigest, LoginsOf>>,
     /// Open transactions by invocation.
     holders: Mutex<HashMap<RequestId, u32>>,
     /// The limits that sessions are opened with.

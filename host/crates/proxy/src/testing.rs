@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use applet_catalog::{Catalog, Column, Generation, RowSecurity, Table, Tenancy, UniqueKey};
 use applet_types::{
-    Actor, Budget, Grants, InstallationId, Invocation, Limits, Login, RequestId, Secret, TenantId, UserId,
-    Version, WorkspaceId,
+    Actor, Budget, Columns, Grants, InstallationId, Invocation, Limits, Login, RequestId, Secret, SqlName,
+    TenantId, UserId, Version, WorkspaceId,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -260,4 +261,55 @@ impl applet_types::AuditSink for Recorder {
     async fn record(&self, record: applet_types::AuditRecord) {
         self.records.lock().unwrap().push(record);
     }
+}
+
+fn name(text: &str) -> SqlName {
+    text.parse().unwrap()
+}
+
+/// What the fixture's tables look like.
+pub(crate) fn catalog() -> Catalog {
+    let column = |text: &str, sql_type: &str, nullable: bool, generation: Generation| Column {
+        name: name(text),
+        sql_type: sql_type.to_owned(),
+        nullable,
+        default: None,
+        generation,
+    };
+    let key = |key: &str, columns: &[&str], primary: bool| UniqueKey {
+        name: key.to_owned(),
+        columns: columns.iter().map(|column| name(column)).collect(),
+        primary,
+        partial: false,
+    };
+    Catalog::new([Table {
+        schema: name("public"),
+        name: name("clients"),
+        columns: vec![
+            column("tenant_id", "uuid", false, Generation::None),
+            column("id", "bigint", false, Generation::Sequence),
+            column("name", "text", false, Generation::None),
+            column("age", "integer", true, Generation::None),
+            column("email", "text", true, Generation::None),
+        ],
+        tenancy: Tenancy::Column(name("tenant_id")),
+        unique_keys: vec![
+            key("clients_pkey", &["tenant_id", "id"], true),
+            key("clients_email", &["tenant_id", "email"], false),
+        ],
+        foreign_keys: Vec::new(),
+        row_security: RowSecurity { enabled: true, forced: true, tenant_policy: true },
+        owner: "postgres".to_owned(),
+    }])
+}
+
+/// Everything on the fixture's table.
+pub(crate) fn grants() -> Grants {
+    let mut grants = Grants::builder();
+    let clients = grants.table(name("clients"));
+    clients.read = Some(Columns::All);
+    clients.insert = Some(Columns::All);
+    clients.update = Some(Columns::All);
+    clients.delete = true;
+    grants.build()
 }
