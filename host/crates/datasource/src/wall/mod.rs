@@ -100,7 +100,7 @@ async fn prepare_locked(admin: &mut Admin, preparation: &Preparation<'_>) -> Res
     let login = keys.login_of(preparation.applet, preparation.grants.digest());
     let missing = role::ensure(admin, preparation, &login).await?;
     if preparation.purpose == Purpose::Command {
-        retire::idle_commands(admin, preparation.applet, &login.role).await?;
+        retire::idle_commands(admin, &keys, preparation.applet, &login.role).await?;
     }
     Ok(Prepared { login, keys, missing })
 }
@@ -127,6 +127,7 @@ async fn guard_database(admin: &mut Admin, schemas: &[String], owned: &[String])
     let keys = home::ensure(admin).await?;
     harden::apply(admin).await?;
     policies::guard(admin, schemas, owned).await?;
+    retire::strangers(admin, &keys).await?;
     role::ensure_auditor(admin, &keys.audit_login()).await?;
     Ok(keys)
 }

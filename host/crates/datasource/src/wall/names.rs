@@ -25,6 +25,11 @@ impl Keys {
         Self { identity, secret, bypass: false }
     }
 
+    /// How the names of all roles of this database begin.
+    pub(super) fn prefix(&self) -> String {
+        format!("ah_{}_", self.identity)
+    }
+
     /// The same for the roles that row security does not bind.
     #[must_use]
     pub(super) fn bypassing(mut self) -> Self {
@@ -36,13 +41,13 @@ impl Keys {
     pub fn login_of(&self, applet: &AppletId, grants: GrantsDigest) -> Login {
         let applet: String = applet.as_str().replace('-', "_").chars().take(APPLET_CHARACTERS).collect();
         let suffix = if self.bypass { "_bp" } else { "" };
-        let role = format!("ah_{}_{applet}_{}{suffix}", self.identity, grants.short());
+        let role = format!("{}{applet}_{}{suffix}", self.prefix(), grants.short());
         Login { password: self.password(&role), role }
     }
 
     /// The login of the host's own role that may add to the audit trail and nothing else.
     pub fn audit_login(&self) -> Login {
-        let role = format!("ah_{}_audit_writer", self.identity);
+        let role = format!("{}audit_writer", self.prefix());
         Login { password: self.password(&role), role }
     }
 

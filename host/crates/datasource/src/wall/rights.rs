@@ -21,6 +21,19 @@ pub(super) struct Right {
     pub(super) grantable: bool,
 }
 
+impl Right {
+    /// The object as GRANT and REVOKE name it; `None` for what we never grant.
+    pub(super) fn object(&self) -> Option<String> {
+        match self.kind.as_str() {
+            "SCHEMA" | "DATABASE" => Some(format!("{} {}", self.kind, ident(&self.name))),
+            "TABLE" | "SEQUENCE" => {
+                Some(format!("{} {}.{}", self.kind, ident(&self.schema), ident(&self.name)))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A sequence from which a column takes its default.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct Sequence {
@@ -152,11 +165,7 @@ fn updatable(table: &Table, column: &SqlName) -> bool {
 pub(super) fn grant_statements(rights: &BTreeSet<Right>, role: &str) -> Vec<String> {
     let mut objects: BTreeMap<String, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
     for right in rights {
-        let object = if right.schema.is_empty() {
-            format!("{} {}", right.kind, ident(&right.name))
-        } else {
-            format!("{} {}.{}", right.kind, ident(&right.schema), ident(&right.name))
-        };
+        let Some(object) = right.object() else { continue };
         let columns = objects.entry(object).or_default().entry(right.privilege.as_str()).or_default();
         if !right.column_name.is_empty() {
             columns.push(&right.column_name);

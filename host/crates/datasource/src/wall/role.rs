@@ -145,14 +145,7 @@ async fn stray_rights(admin: &mut Admin, guest: i64) -> Result<Vec<String>, Erro
     let relations: BTreeSet<_> = stray
         .iter()
         .filter(|right| matches!(right.kind.as_str(), "TABLE" | "SEQUENCE"))
-        .map(|right| {
-            format!(
-                "REVOKE ALL ON {} {}.{} FROM {GUEST}",
-                right.kind,
-                ident(&right.schema),
-                ident(&right.name)
-            )
-        })
+        .filter_map(|right| Some(format!("REVOKE ALL ON {} FROM {GUEST}", right.object()?)))
         .collect();
     Ok(relations.into_iter().collect())
 }
@@ -374,7 +367,7 @@ async fn state(admin: &mut Admin, role: &str) -> Result<Option<State>, Error> {
     query.fetch_optional(admin.session()).await.map_err(Error::statement(DOING))
 }
 
-async fn rights(admin: &mut Admin, role: i64) -> Result<BTreeSet<Right>, Error> {
+pub(super) async fn rights(admin: &mut Admin, role: i64) -> Result<BTreeSet<Right>, Error> {
     let query = sqlx::query_as::<_, Right>(RIGHTS).bind(role);
     let rights = query.fetch_all(admin.session()).await.map_err(Error::statement(DOING))?;
     Ok(rights.into_iter().collect())

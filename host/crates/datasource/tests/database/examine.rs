@@ -1,15 +1,12 @@
 //! Reading catalogues, examining databases, checking roles and running DDL on a real PostgreSQL.
 
-#[cfg(test)]
-mod common;
-
+use crate::common::{A, Database, connect, name, run, texts, usual_grants};
 use applet_catalog::{Generation, Tenancy};
 use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::doctor::Walls;
 use applet_datasource::embedded::{Postgres, StartOptions};
 use applet_datasource::{Admin, Error, catalog, check, ddl, doctor, wall};
 use applet_types::{Login, Secret};
-use common::{A, Database, connect, name, run, texts, usual_grants};
 
 #[tokio::test]
 async fn d2_the_catalogue_says_what_each_table_is() {
@@ -160,7 +157,6 @@ async fn a_refused_login_names_the_rule_that_decides() {
 }
 
 /// Waits until the server, which reloads its rules when it gets round to it, refuses with these words.
-#[cfg(test)]
 async fn await_login(admin: &mut Admin, login: &Login, words: &str) {
     let start = std::time::Instant::now();
     loop {

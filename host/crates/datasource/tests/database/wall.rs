@@ -1,16 +1,12 @@
 //! The second wall on a real PostgreSQL: what it lets through, what it stops, and that building it twice
 //! is the same as building it once.
 
-#[cfg(test)]
-mod common;
-
+use crate::common::{A, Database, name, run, texts, usual_grants};
 use applet_datasource::wall::Purpose;
-use applet_types::{Columns, Grants};
-use common::{A, Database, name, run, texts, usual_grants};
+use applet_types::{Columns, Grants, Login, Secret};
 use sqlx::{Connection as _, PgConnection};
 
 /// Everything that a preparation can change, as text.
-#[cfg(test)]
 async fn fingerprint(admin: &mut PgConnection) -> Vec<String> {
     let sql = "
         SELECT concat('class ', oid, relacl, relrowsecurity, relforcerowsecurity, xmin) FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'S')
@@ -196,12 +192,54 @@ async fn d1_two_databases_of_a_server_are_prepared_at_the_same_time() {
 }
 
 #[tokio::test]
+async fn d1_a_copy_of_a_prepared_database_lets_only_its_own_roles_in() {
+    let original = Database::new().await;
+    let prepared = original.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap();
+    let copy = original.copy().await;
+    let other = copy.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap();
+    assert_ne!(prepared.login.role, other.login.role);
+    for (database, login, allowed) in [
+        (&original, &prepared.login, true),
+        (&original, &other.login, false),
+        (&copy, &other.login, true),
+        (&copy, &prepared.login, false),
+    ] {
+        let mut session = database.session(login).await;
+        run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
+        let read = run(&mut session, "SELECT id FROM clients").await;
+        assert_eq!(read, if allowed { Ok(2) } else { Err("42501".to_owned()) }, "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn d1_owners_that_are_no_superusers_keep_their_tables() {
+    let database = Database::new().await;
+    let mut admin = database.admin().await;
+    let owner = format!("owner_{}", database.name);
+    run(&mut admin, &format!("CREATE ROLE {owner} LOGIN; ALTER TABLE clients OWNER TO {owner}"))
+        .await
+        .unwrap();
+    let prepared = database.prepare(&usual_grants()).await.unwrap();
+    let mut session = database.session(&Login { role: owner, password: Secret::new("") }).await;
+    assert_eq!(run(&mut session, "SELECT id FROM clients").await, Ok(3));
+    assert_eq!(
+        run(&mut session, "INSERT INTO clients (tenant_id, first_name) SELECT id, 'New' FROM tenants").await,
+        Err("42501".to_owned())
+    );
+    assert_eq!(run(&mut session, "UPDATE clients SET first_name = 'New'").await, Ok(3));
+    let mut applet = database.session(&prepared.login).await;
+    run(&mut applet, &format!("SET applet.tenant = '{A}'")).await.unwrap();
+    assert_eq!(run(&mut applet, "SELECT id FROM clients").await, Ok(2));
+}
+
+#[tokio::test]
 async fn d1_other_roles_keep_what_they_had() {
     let database = Database::new().await;
     let mut admin = database.admin().await;
     let clerk = format!("clerk_{}", database.name);
     run(&mut admin, &format!(
-        "CREATE ROLE {clerk} LOGIN; GRANT SELECT, INSERT ON clients TO {clerk}; GRANT SELECT (id) ON chats TO {clerk}"
+        "CREATE ROLE {clerk} LOGIN; GRANT SELECT, INSERT ON clients TO {clerk}; GRANT SELECT (id) ON chats TO {clerk};
+         CREATE ROLE {clerk}_reader LOGIN IN ROLE pg_read_all_data"
     )).await.unwrap();
     let options: sqlx::postgres::PgConnectOptions = database.url.parse().unwrap();
     let mut session = PgConnection::connect_with(&options.username(&clerk)).await.unwrap();

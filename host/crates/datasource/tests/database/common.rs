@@ -41,7 +41,7 @@ impl Server {
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) name: String,
-    _server: Arc<Server>,
+    server: Arc<Server>,
 }
 
 pub(crate) async fn connect(url: &str) -> PgConnection {
@@ -96,8 +96,19 @@ impl Database {
         let name = format!("crm_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let server = Server::shared().await;
         let url = server.postgres.ensure_database(&name).await.unwrap();
-        run(&mut connect(&url).await, include_str!("../fixture.sql")).await.unwrap();
-        Self { url, name, _server: server }
+        run(&mut connect(&url).await, include_str!("fixture.sql")).await.unwrap();
+        Self { url, name, server }
+    }
+
+    /// A copy of the whole database.
+    pub(crate) async fn copy(&self) -> Self {
+        let name = format!("{}_copy", self.name);
+        let admin_url = self.url.replace(&format!("/{}?", self.name), "/postgres?");
+        run(&mut connect(&admin_url).await, &format!("CREATE DATABASE {name} TEMPLATE {}", self.name))
+            .await
+            .unwrap();
+        let url = self.url.replace(&format!("/{}?", self.name), &format!("/{name}?"));
+        Self { url, name, server: Arc::clone(&self.server) }
     }
 
     pub(crate) async fn catalog(&self) -> Catalog {
