@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -249,23 +250,26 @@ async fn s4_a_panic_of_the_host_ends_one_call_with_a_reference() {
 
 #[tokio::test]
 async fn s4_compiled_code_survives_a_restart_and_a_damaged_file_is_compiled_again() {
-    let (host, component) = conformance().await;
-    let directory = Arc::clone(&host.directory);
-    drop(host);
-    let limits = RuntimeLimits { instances: 2, ..RuntimeLimits::default() };
-    let host = Host::at(Arc::clone(&directory), limits.clone());
-    assert_eq!(host.named(component, "echo", "1").await, Ok("1".to_owned()));
-    drop(host);
-    let code = |entry: std::io::Result<std::fs::DirEntry>| {
-        Some(entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "code"))
-    };
-    let path = std::fs::read_dir(directory.path()).unwrap().find_map(code).unwrap();
-    let mut bytes = std::fs::read(&path).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let start = || Host::at(directory.path(), RuntimeLimits { instances: 2, ..RuntimeLimits::default() });
+    let component = start().load(&guest("conformance")).await;
+    let written = code_file(directory.path());
+    assert_eq!(start().named(component, "echo", "1").await, Ok("1".to_owned()));
+    assert_eq!(code_file(directory.path()), written);
+
+    let (path, mut bytes) = written;
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    let host = Host::at(directory, limits);
-    assert_eq!(host.named(component, "echo", "1").await, Ok("1".to_owned()));
-    assert_ne!(std::fs::read(&path).unwrap(), bytes);
+    assert_eq!(start().named(component, "echo", "1").await, Ok("1".to_owned()));
+    assert_ne!(code_file(directory.path()).1, bytes);
+}
+
+/// The only file of compiled code in this directory.
+fn code_file(directory: &Path) -> (PathBuf, Vec<u8>) {
+    let mut paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let path = paths.find(|path| path.extension().is_some_and(|end| end == "code")).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    (path, bytes)
 }
 
 #[tokio::test]
@@ -276,13 +280,16 @@ async fn s4_a_component_that_was_never_submitted_is_not_run() {
 }
 
 #[tokio::test]
-async fn s4x_8_the_sample_applet_answers() {
+async fn s4x_8_the_sample_applet_writes_its_settings_when_it_is_installed() {
     let host = Host::new();
     let component = host.load(&built("sample-applets/target/wasm32-wasip2/release/ai_chat.wasm")).await;
     host.call(component, HookCall::Install).await.unwrap();
-    assert!(
-        host.database.all().iter().any(|seen| seen.contains("ai_chat_configs")),
-        "{:?}",
-        host.database.all()
+    assert_eq!(
+        host.database.all(),
+        [
+            "SELECT model_name, system_prompt, temperature FROM ai_chat_configs LIMIT 1 []",
+            "INSERT INTO ai_chat_configs (system_prompt) VALUES ($1) RETURNING * \
+             [Text(\"You are a friendly assistant. Answer briefly.\")]",
+        ]
     );
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
 use applet_sdk::{Error, ErrorKind, HookError, Result, Value, context, db, log, params, values};
@@ -157,15 +158,16 @@ fn builder((): ()) -> Result<()> {
     Ok(())
 }
 
-fn log_lines((): ()) -> Result<()> {
+fn log_lines((): ()) -> Result<(), HookError> {
     log::debug("one");
     log::info("two");
     log::warn("three");
     log::error("four");
     println!("five");
     eprintln!("six");
+    // No line end: it is kept until the end of the call.
     print!("seven");
-    Ok(())
+    std::io::stdout().flush().map_err(|error| HookError::new("flush", error.to_string()))
 }
 
 fn fail((): ()) -> Result<(), HookError> {
