@@ -79,13 +79,21 @@ impl Walker<'_> {
         match node {
             NodeEnum::CaseExpr(case) => self.case(case),
             NodeEnum::CoalesceExpr(expression) => {
-                let CoalesceExpr { xpr: _, coalescetype: _, coalescecollid: _, args, location: _ } = &**expression;
+                let CoalesceExpr { xpr: _, coalescetype: _, coalescecollid: _, args, location: _ } =
+                    &**expression;
                 self.note_function("coalesce")?;
                 self.expressions(args)
             }
             NodeEnum::MinMaxExpr(expression) => {
-                let MinMaxExpr { xpr: _, minmaxtype: _, minmaxcollid: _, inputcollid: _, op, args, location: _ } =
-                    &**expression;
+                let MinMaxExpr {
+                    xpr: _,
+                    minmaxtype: _,
+                    minmaxcollid: _,
+                    inputcollid: _,
+                    op,
+                    args,
+                    location: _,
+                } = &**expression;
                 let greatest = *op == MinMaxOp::IsGreatest as i32;
                 self.note_function(if greatest { "greatest" } else { "least" })?;
                 self.expressions(args)
@@ -144,7 +152,8 @@ impl Walker<'_> {
     }
 
     fn operator(&mut self, expression: &AExpr) -> Checked {
-        let AExpr { kind, name, lexpr, rexpr, rexpr_list_start: _, rexpr_list_end: _, location: _ } = expression;
+        let AExpr { kind, name, lexpr, rexpr, rexpr_list_start: _, rexpr_list_end: _, location: _ } =
+            expression;
         let kind = AExprKind::try_from(*kind).map_err(|_| Disagreement::new("an unknown expression"))?;
         match kind {
             AExprKind::AexprNullif => self.note_function("nullif")?,
@@ -217,7 +226,8 @@ impl Walker<'_> {
     }
 
     fn sub_link(&mut self, link: &SubLink) -> Checked {
-        let SubLink { xpr: _, sub_link_type, sub_link_id: _, testexpr, oper_name, subselect, location: _ } = link;
+        let SubLink { xpr: _, sub_link_type, sub_link_id: _, testexpr, oper_name, subselect, location: _ } =
+            link;
         let kind =
             SubLinkType::try_from(*sub_link_type).map_err(|_| Disagreement::new("an unknown subquery"))?;
         match kind {
@@ -302,10 +312,7 @@ fn constant(constant: &AConst) -> Checked {
     match val {
         None => absent(!isnull, "constant without a value"),
         Some(
-            a_const::Val::Ival(_)
-            | a_const::Val::Fval(_)
-            | a_const::Val::Boolval(_)
-            | a_const::Val::Sval(_),
+            a_const::Val::Ival(_) | a_const::Val::Fval(_) | a_const::Val::Boolval(_) | a_const::Val::Sval(_),
         ) => Ok(()),
         Some(a_const::Val::Bsval(_)) => Err(Disagreement::new("a bit string")),
     }

@@ -16,7 +16,6 @@ mod query;
 mod walker;
 mod write;
 
-
 use std::fmt;
 
 use applet_types::{ErrorCode, Failure};

@@ -31,7 +31,8 @@ fn split<'t>(node: &'t NodeEnum, found: &mut Vec<&'t NodeEnum>) -> Checked {
 /// The alias and column of `"alias"."column" = $tenant::pg_catalog.uuid`, if that is what the node is.
 pub(super) fn read(node: &NodeEnum, tenant: u16) -> Option<(&str, &str)> {
     let NodeEnum::AExpr(expression) = node else { return None };
-    let AExpr { kind, name, lexpr, rexpr, rexpr_list_start: _, rexpr_list_end: _, location: _ } = &**expression;
+    let AExpr { kind, name, lexpr, rexpr, rexpr_list_start: _, rexpr_list_end: _, location: _ } =
+        &**expression;
     if *kind != AExprKind::AexprOp as i32 || operator_name(name).ok()? != "=" {
         return None;
     }
@@ -58,7 +59,9 @@ pub(super) fn is_tenant(node: &NodeEnum, tenant: u16) -> bool {
     };
     let Some(name) = type_name else { return false };
     let plain = name.typmods.is_empty() && name.array_bounds.is_empty() && !name.setof && !name.pct_type;
-    *number == i32::from(tenant) && plain && catalog_name(&name.names, "type").is_ok_and(|name| name == "uuid")
+    *number == i32::from(tenant)
+        && plain
+        && catalog_name(&name.names, "type").is_ok_and(|name| name == "uuid")
 }
 
 /// Which side of a join a relation stands on.

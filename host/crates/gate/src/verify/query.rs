@@ -256,8 +256,10 @@ impl<'a> Walker<'a> {
             rtindex: _,
         } = join;
         let kind = JoinType::try_from(*jointype).map_err(|_| Disagreement::new("an unknown join"))?;
-        let plain =
-            matches!(kind, JoinType::JoinInner | JoinType::JoinLeft | JoinType::JoinRight | JoinType::JoinFull);
+        let plain = matches!(
+            kind,
+            JoinType::JoinInner | JoinType::JoinLeft | JoinType::JoinRight | JoinType::JoinFull
+        );
         absent(!plain, "kind of join")?;
         texts(using_clause)?;
         column_names(alias.as_ref())?;

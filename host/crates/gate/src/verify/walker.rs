@@ -10,7 +10,28 @@ use pg_query::protobuf::{ParamRef, RangeVar, TypeName};
 use super::names::{absent, catalog_name, inner};
 use super::{Checked, Disagreement, kind_of};
 use crate::accounting::{Accounting, Scoped};
+use crate::allow::functions;
 use crate::{ScopeContext, StatementKind, Wall};
+
+/// What PostgreSQL's grammar makes of syntax: EXTRACT, AT TIME ZONE, TRIM, POSITION, LIKE … ESCAPE.
+const GRAMMAR_FUNCTIONS: [&str; 5] = ["extract", "position", "like_escape", "similar_to_escape", "timezone"];
+
+/// The operators that may stand in the text: a list of its own, because the gate's is about the other
+/// parser's tree.
+#[rustfmt::skip]
+const OPERATORS: [&str; 41] = [
+    "=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "^", "||", "~~", "~~*", "!~~", "!~~*", "~", "~*",
+    "!~", "!~*", "->", "->>", "#>", "#>>", "@>", "<@", "?", "?|", "?&", "#-", "&&", "<<", ">>", "|", "&", "#",
+    "BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC",
+];
+
+/// The types that may be named, by PostgreSQL's own names.
+#[rustfmt::skip]
+const TYPES: [&str; 20] = [
+    "int2", "int4", "int8", "numeric", "float4", "float8", "text", "varchar", "bpchar", "bool", "date", "time",
+    "timetz", "timestamp", "timestamptz", "interval", "uuid", "json", "jsonb",
+    "bytea",
+];
 
 /// A relation as the second parser read it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,10 +102,7 @@ impl<'a> Walker<'a> {
             (NodeEnum::DeleteStmt(delete), StatementKind::Delete) => self.delete(delete),
             (
                 other,
-                StatementKind::Select
-                | StatementKind::Insert
-                | StatementKind::Update
-                | StatementKind::Delete,
+                StatementKind::Select | StatementKind::Insert | StatementKind::Update | StatementKind::Delete,
             ) => Err(Disagreement::new(format!("a {} as statement", kind_of(other)))),
         }
     }
@@ -148,10 +166,13 @@ impl<'a> Walker<'a> {
     }
 
     pub(super) fn note_function(&mut self, name: &str) -> Checked {
+        let allowed = functions::lookup(name).is_some() || GRAMMAR_FUNCTIONS.contains(&name);
+        absent(!allowed, &format!("function `{name}`"))?;
         note(&mut self.functions, &self.accounting.functions, name, "function")
     }
 
     pub(super) fn note_operator(&mut self, name: &str) -> Checked {
+        absent(!OPERATORS.contains(&name), &format!("operator `{name}`"))?;
         note(&mut self.operators, &self.accounting.operators, name, "operator")
     }
 
@@ -172,13 +193,15 @@ impl<'a> Walker<'a> {
     }
 
     pub(super) fn type_name(&mut self, name: &TypeName) -> Checked {
-        let TypeName { names, type_oid, setof, pct_type, typmods, typemod: _, array_bounds, location: _ } = name;
+        let TypeName { names, type_oid, setof, pct_type, typmods, typemod: _, array_bounds, location: _ } =
+            name;
         absent(*type_oid != 0 || *setof || *pct_type, "form of a type")?;
         absent(array_bounds.len() > 1, "array of several dimensions")?;
         for modifier in typmods {
             absent(!matches!(inner(modifier)?, NodeEnum::AConst(_)), "computed type modifier")?;
         }
         let name = catalog_name(names, "type")?;
+        absent(!TYPES.contains(&name), &format!("type `{name}`"))?;
         note(&mut self.types, &self.accounting.types, name, "type")
     }
 

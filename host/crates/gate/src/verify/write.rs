@@ -203,8 +203,16 @@ fn index_column(element: &Node) -> Checked {
     let NodeEnum::IndexElem(element) = inner(element)? else {
         return Err(Disagreement::new("a conflict target of another shape"));
     };
-    let IndexElem { name, expr, indexcolname, collation, opclass, opclassopts, ordering: _, nulls_ordering: _ } =
-        &**element;
+    let IndexElem {
+        name,
+        expr,
+        indexcolname,
+        collation,
+        opclass,
+        opclassopts,
+        ordering: _,
+        nulls_ordering: _,
+    } = &**element;
     absent(name.is_empty() || expr.is_some(), "expression as conflict target")?;
     absent(!indexcolname.is_empty(), "name of an index column")?;
     none(collation, "collation of a conflict target")?;

@@ -1,0 +1,65 @@
+//! `applet doctor`: what stands between applets and rows, and what somebody should do about it.
+
+use std::process::ExitCode;
+
+use applet_datasource::doctor::{self, Walls};
+use applet_datasource::{Admin, catalog::CatalogOptions};
+use clap::Args;
+use serde_json::json;
+
+use super::Place;
+use crate::output::{CommandError, Output, Table};
+use crate::wiring::{Host, Purpose, told};
+
+/// Examines the database: which walls each table has, the server's version, keys that tell on tenants.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  applet doctor
+  applet doctor --database-url postgres://postgres@localhost/crm
+  applet --json doctor")]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
+        let host = match &self.place.database_url {
+            Some(_) => None,
+            None => Some(Host::open(&self.place, Purpose::default(), output).await?),
+        };
+        let url = match (&self.place.database_url, &host) {
+            (Some(url), _) => url.clone(),
+            (None, Some(host)) => host.admin_url.clone(),
+            (None, None) => return Err(CommandError::usage("there is no database to examine")),
+        };
+        let mut admin = Admin::connect(&url).await.map_err(told)?;
+        let report = doctor::examine(&mut admin, &CatalogOptions::default()).await;
+        admin.close().await.map_err(told)?;
+        if let Some(host) = host {
+            host.close().await?;
+        }
+        let report = report.map_err(told)?;
+        let problems = report.problems();
+        let mut table = Table::new(["table", "walls", "keys that tell on tenants"]);
+        for row in &report.tables {
+            table.row([row.table.clone(), walls(row.walls).to_owned(), row.global_keys.join(", ")]);
+        }
+        let advice: String = problems.iter().map(|problem| format!("\n- {problem}")).collect();
+        output.result(
+            &json!({ "report": report, "problems": problems }),
+            format_args!("PostgreSQL {}\n\n{table}\n{advice}", report.version),
+        );
+        Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+const fn walls(walls: Walls) -> &'static str {
+    match walls {
+        Walls::Both => "gate and row security",
+        Walls::GateOnly => "GATE ONLY",
+        Walls::Global => "global, read only",
+        Walls::Unreachable => "no applet can name it",
+    }
+}

@@ -1,0 +1,72 @@
+//! `applet invoke`: calls a hook from the command line.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use applet_api::{CallError, HookRequest, Hooks};
+use applet_types::{HookError, HookName};
+use clap::Args;
+use serde_json::value::RawValue;
+
+use super::operator::{Operator, Where};
+use crate::output::{CommandError, Output};
+use crate::service::Service;
+use crate::wiring::{Host, Purpose};
+
+/// Calls a named hook of an installed applet with a JSON text, and prints its answer.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  applet invoke ai-chat summary --workspace 11111111-0000-4000-8000-000000000001
+  applet invoke ai-chat reply '{\"chat_id\": 1}' --workspace …")]
+pub(crate) struct Invoke {
+    #[command(flatten)]
+    operator: Operator,
+    #[command(flatten)]
+    at: Where,
+    /// The hook.
+    #[arg(value_name = "HOOK")]
+    hook: HookName,
+    /// Its argument, JSON text.
+    #[arg(value_name = "JSON", default_value = "null")]
+    payload: String,
+}
+
+impl Invoke {
+    pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
+        serde_json::from_str::<&RawValue>(&self.payload)
+            .map_err(|error| CommandError::usage(format!("the argument is not JSON: {error}")))?;
+        let caller = self.operator.caller()?;
+        let host = Arc::new(Host::open(&self.operator.place, Purpose::default(), output).await?);
+        let service = Service::new(Arc::clone(&host));
+        let request = HookRequest {
+            workspace: self.at.workspace,
+            applet: self.at.applet,
+            hook: self.hook,
+            payload: self.payload,
+            locale: "en".to_owned(),
+        };
+        let answer = service.call(&caller, request).await;
+        drop(service);
+        if let Some(host) = Arc::into_inner(host) {
+            host.close().await?;
+        }
+        let answer = answer.map_err(failed)?;
+        output.result(&RawValue::from_string(answer.clone()).map_err(crate::wiring::told)?, &answer);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A hook that gave no answer, for the terminal.
+pub(crate) fn failed(error: CallError) -> CommandError {
+    match error {
+        CallError::Hook(HookError::Host(failure)) => failure.into(),
+        CallError::Hook(HookError::Applet { code, message }) => {
+            CommandError::Refused { code: "applet-error", message: format!("{code}: {message}") }
+        }
+        CallError::Hook(HookError::NoSuchHook(_)) => {
+            CommandError::Refused { code: "no-such-hook", message: error.to_string() }
+        }
+        CallError::NotInstalled(_) => CommandError::Refused { code: "not-found", message: error.to_string() },
+    }
+}

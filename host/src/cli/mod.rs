@@ -1,0 +1,101 @@
+//! The commands, one file each.
+
+mod approve;
+mod check;
+mod demo;
+mod doctor;
+mod explain;
+mod install;
+mod invoke;
+mod operator;
+mod package;
+mod plan;
+mod serve;
+mod sql;
+mod submit;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::Output;
+
+/// The hidden command under which the host starts itself to compile a component. Handled before anything
+/// else, because the child has to be bounded before it starts a thread.
+pub(crate) const COMPILE_COMMAND: &str = "compile-component";
+
+/// Runs other people's applets next to your customers' data.
+#[derive(Debug, Parser)]
+#[command(name = "applet", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  applet demo                        the main job, once, with a private PostgreSQL
+  applet check manifest.yaml         is this manifest valid?
+  applet sql --admin-database URL --manifest manifest.yaml --tenant UUID 'SELECT * FROM clients'
+  applet serve                       hooks over HTTP
+
+`applet help COMMAND` has examples for each command.";
+
+/// Where the host keeps its things.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Place {
+    /// Folder for the private PostgreSQL, keys and compiled components.
+    #[arg(long, env = "APPLET_DATA", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// A PostgreSQL to use instead of a private one; its URL needs a superuser's rights for set-up.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Check(check::Check),
+    Package(package::Package),
+    Submit(submit::Submit),
+    Plan(plan::PlanCommand),
+    Approve(approve::Approve),
+    Install(install::Install),
+    Invoke(invoke::Invoke),
+    Explain(explain::Explain),
+    Sql(sql::Sql),
+    Serve(serve::Serve),
+    Token(token::Token),
+    Doctor(doctor::Doctor),
+}
+
+impl Cli {
+    /// Runs the command. What went wrong is printed; the exit code tells programs.
+    pub(crate) async fn run(self) -> ExitCode {
+        let output = Output::new(self.json);
+        let result = match self.command {
+            Command::Demo(command) => command.run(output).await,
+            Command::Check(command) => command.run(output),
+            Command::Package(command) => command.run(output),
+            Command::Submit(command) => command.run(output).await,
+            Command::Plan(command) => command.run(output).await,
+            Command::Approve(command) => command.run(output).await,
+            Command::Install(command) => command.run(output).await,
+            Command::Invoke(command) => command.run(output).await,
+            Command::Explain(command) => command.run(output).await,
+            Command::Sql(command) => command.run(output).await,
+            Command::Serve(command) => command.run(output).await,
+            Command::Token(command) => command.run(output),
+            Command::Doctor(command) => command.run(output).await,
+        };
+        result.unwrap_or_else(|error| {
+            output.error(&error);
+            error.exit_code()
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! `applet serve`: hooks over HTTP.
+
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use applet_types::RequestId;
+use clap::Args;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use super::Place;
+use super::install::Steps;
+use crate::output::{CommandError, Output};
+use crate::service::Service;
+use crate::shutdown;
+use crate::wiring::{Host, Purpose, told};
+
+/// How long calls that run may take to end after a stop was asked for (G47).
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves hooks over HTTP until it is told to stop.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  applet serve
+  applet serve --listen 127.0.0.1:9000 --database-url postgres://postgres@localhost/crm
+  curl -X POST -H \"Authorization: Bearer $(applet token --tenant … --role platform)\" \\
+    http://127.0.0.1:8080/api/v2/workspaces/…/applets/ai-chat/hooks/summary")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Create the demo's CRM tables and its two tenants first.
+    #[arg(long)]
+    demo_data: bool,
+    /// Raise sessions, queues and instances per applet, for benchmarks. Checks stay on.
+    #[arg(long, value_name = "SESSIONS", hide = true)]
+    bench_sessions: Option<usize>,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
+        let verifier = self.place.token_key()?.verifier();
+        let purpose =
+            Purpose { demo_data: self.demo_data, sessions: self.bench_sessions, ..Purpose::default() };
+        let host = Arc::new(Host::open(&self.place, purpose, output).await?);
+        let resumed = host.lifecycle.resume(RequestId::new(Uuid::now_v7()), &Steps(output)).await;
+        for (operation, outcome) in resumed.map_err(told)? {
+            if let Err(error) = outcome {
+                output.warning(format_args!("operation {operation} could not be finished: {error}"));
+            }
+        }
+        let service = Arc::new(Service::new(Arc::clone(&host)));
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .map_err(|error| CommandError::usage(format!("cannot listen on {}: {error}", self.listen)))?;
+        output.progress(format_args!("listening on http://{}", listener.local_addr().map_err(told)?));
+        serve(listener, applet_api::router(service, verifier)).await?;
+        output.progress("stopped");
+        match Arc::into_inner(host) {
+            Some(host) => host.close().await.map(|()| ExitCode::SUCCESS),
+            // Calls that outlived the drain still hold it; the process ends them.
+            None => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Serves until a stop is asked for; then takes no new connection and lets running calls end.
+async fn serve(listener: TcpListener, router: axum::Router) -> Result<(), CommandError> {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut asked = stopped.clone();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+        // An error means that the sender is gone, which is a stop as well.
+        let _changed = asked.wait_for(|&stop| stop).await;
+    });
+    let serving = serving.into_future();
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => return ended.map_err(told),
+        () = shutdown::requested() => {}
+    }
+    stop.send_replace(true);
+    match tokio::time::timeout(DRAIN, serving).await {
+        Ok(ended) => ended.map_err(told),
+        Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,55 @@
+//! The demo's two tenants, for `applet demo` and `applet serve --demo-data`.
+
+use applet_datasource::Admin;
+use applet_store::{Store, Workspace};
+use applet_types::{TenantId, WorkspaceId};
+use uuid::Uuid;
+
+use crate::output::CommandError;
+use crate::wiring::told;
+
+/// A tenant of the demo with its one workspace.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DemoTenant {
+    pub(crate) name: &'static str,
+    pub(crate) tenant: TenantId,
+    pub(crate) workspace: WorkspaceId,
+}
+
+/// The two tenants of `host/demo/data.sql`.
+pub(crate) const TENANTS: [DemoTenant; 2] = [
+    demo(
+        "Alder Dental",
+        0x1111_1111_1111_4111_8111_1111_1111_1111,
+        0x1111_1111_0000_4000_8000_0000_0000_0001,
+    ),
+    demo(
+        "Birch Realty",
+        0x2222_2222_2222_4222_8222_2222_2222_2222,
+        0x2222_2222_0000_4000_8000_0000_0000_0001,
+    ),
+];
+
+const fn demo(name: &'static str, tenant: u128, workspace: u128) -> DemoTenant {
+    DemoTenant {
+        name,
+        tenant: TenantId::new(Uuid::from_u128(tenant)),
+        workspace: WorkspaceId::new(Uuid::from_u128(workspace)),
+    }
+}
+
+/// Creates the CRM tables and the two tenants' rows, where they are not there yet.
+pub(crate) async fn load_tables(admin: &mut Admin) -> Result<(), CommandError> {
+    admin.run_script(include_str!("../demo/schema.sql")).await.map_err(told)?;
+    admin.run_script(include_str!("../demo/data.sql")).await.map_err(told)
+}
+
+/// Creates the two workspaces.
+pub(crate) async fn load_workspaces(store: &Store) -> Result<(), CommandError> {
+    for tenant in TENANTS {
+        let workspace =
+            Workspace { id: tenant.workspace, tenant: tenant.tenant, name: tenant.name.to_owned() };
+        store.ensure_workspace(&workspace).await.map_err(told)?;
+    }
+    Ok(())
+}

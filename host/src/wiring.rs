@@ -1,0 +1,248 @@
+//! How it all hangs together: a database, the store in it, a proxy in front of it, and a runtime whose
+//! applets reach data through that proxy only.
+
+use std::fs;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use applet_api::token::TokenKey;
+use applet_catalog::Catalog;
+use applet_datasource::catalog::CatalogOptions;
+use applet_datasource::embedded::{self, Postgres, StartOptions};
+use applet_datasource::{Admin, doctor, wall};
+use applet_lifecycle::{Faults, Lifecycle, Parts};
+use applet_proxy::{AuditQueue, AuditWriter, Proxy, ProxyConfig};
+use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
+use applet_store::Store;
+use applet_types::{HostLimits, Limits, Secret};
+
+use crate::cli::{COMPILE_COMMAND, Place};
+use crate::demo_data;
+use crate::endpoint::Endpoint;
+use crate::lifecycle_hooks::LifecycleHooks;
+use crate::logins::DerivedLogins;
+use crate::output::{CommandError, Output};
+
+/// The database of the private PostgreSQL that everything is in.
+const DATABASE: &str = "applets";
+
+/// How long the private PostgreSQL of a host that is just starting may take to appear.
+const ATTACH_WITHIN: Duration = Duration::from_secs(10);
+
+/// A host, put together. Any number of processes may be one on the same database at the same time.
+pub(crate) struct Host {
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) proxy: Proxy,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) admin_url: String,
+    pub(crate) limits: Limits,
+    pub(crate) catalog: CatalogOptions,
+    audit: AuditWriter,
+    postgres: Option<Postgres>,
+}
+
+/// What a host is started for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Purpose {
+    /// Gives up surviving a power failure for speed; for the demo.
+    pub(crate) fast: bool,
+    /// Creates the demo's tables and tenants.
+    pub(crate) demo_data: bool,
+    /// Raises what bounds load, for benchmarks; checks stay on.
+    pub(crate) sessions: Option<usize>,
+}
+
+impl Host {
+    /// Puts a host together: starts or finds the database, brings the schema up to date, guards the
+    /// tables, and finishes nothing yet.
+    pub(crate) async fn open(place: &Place, purpose: Purpose, output: Output) -> Result<Self, CommandError> {
+        let directory = place.directory();
+        let (postgres, admin_url) = database(place, purpose, output).await?;
+        let endpoint = Endpoint::parse(&admin_url)?;
+        let store = Store::connect(&admin_url).await.map_err(told)?;
+        store.migrate().await.map_err(told)?;
+
+        let options = CatalogOptions::default();
+        let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
+        if purpose.demo_data {
+            demo_data::load_tables(&mut admin).await?;
+            demo_data::load_workspaces(&store).await?;
+        }
+        let keys = wall::prepare_database(&mut admin, &options.schemas).await.map_err(told)?;
+        let reading = applet_datasource::catalog::read(&mut admin, &options).await.map_err(told)?;
+        warn_of_version(&mut admin, output).await?;
+        admin.close().await.map_err(told)?;
+
+        let mut host_limits = HostLimits::default();
+        if let Some(sessions) = purpose.sessions {
+            raise(&mut host_limits, sessions);
+        }
+        let (queue, audit) =
+            AuditQueue::start(endpoint.target.clone(), endpoint.login, host_limits.audit_queue, false);
+        let logins = Arc::new(DerivedLogins::new(keys));
+        let mut config =
+            ProxyConfig::new(endpoint.target, Arc::new(reading.catalog), logins, Arc::new(queue));
+        config.limits = host_limits.clone();
+        let proxy = Proxy::new(config);
+        let runtime = Arc::new(runtime(&directory, proxy.clone(), &host_limits)?);
+        let limits = Limits::default();
+        let lifecycle = Lifecycle::new(Parts {
+            store,
+            admin_url: Secret::new(admin_url.clone()),
+            catalog: options.clone(),
+            applets: Arc::new(LifecycleHooks {
+                runtime: Arc::clone(&runtime),
+                proxy: proxy.clone(),
+                admin_url: admin_url.clone(),
+                catalog: options.clone(),
+            }),
+            limits: limits.clone(),
+            now: Instant::now,
+            faults: Faults::from_environment().map_err(told)?,
+        });
+        Ok(Self { lifecycle, proxy, runtime, admin_url, limits, catalog: options, audit, postgres })
+    }
+
+    /// Reads the database's catalogue again, for the proxy to go by.
+    pub(crate) async fn refresh_catalog(&self) -> Result<(), CommandError> {
+        let catalog = read_catalog(&self.admin_url, &self.catalog).await?;
+        self.proxy.set_catalog(Arc::new(catalog));
+        Ok(())
+    }
+
+    /// Writes what is left of the audit trail, lets go of every connection, and stops the private
+    /// PostgreSQL if it is ours.
+    pub(crate) async fn close(self) -> Result<(), CommandError> {
+        let Self { lifecycle, proxy, runtime, audit, postgres, .. } = self;
+        proxy.close().await;
+        lifecycle.store().clone().close().await;
+        drop((lifecycle, runtime, proxy));
+        audit.finish().await;
+        match postgres {
+            Some(postgres) if postgres.is_owned() => postgres.stop().await.map_err(told),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The catalogue as it is now.
+pub(crate) async fn read_catalog(admin_url: &str, options: &CatalogOptions) -> Result<Catalog, CommandError> {
+    let mut admin = Admin::connect(admin_url).await.map_err(told)?;
+    let reading = applet_datasource::catalog::read(&mut admin, options).await.map_err(told)?;
+    admin.close().await.map_err(told)?;
+    Ok(reading.catalog)
+}
+
+impl Place {
+    /// Where keys, compiled components and the private PostgreSQL are.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(embedded::usual_directory)
+    }
+
+    /// The key that tokens are signed with; made on first use.
+    pub(crate) fn token_key(&self) -> Result<TokenKey, CommandError> {
+        let directory = self.directory();
+        let file = directory.join("token.key");
+        match fs::read_to_string(&file) {
+            Ok(text) => TokenKey::from_hex(&text)
+                .map_err(|_| CommandError::usage(format!("`{}` is not a token key", file.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => new_key(&directory, &file),
+            Err(error) => Err(CommandError::usage(format!("cannot read `{}`: {error}", file.display()))),
+        }
+    }
+}
+
+fn new_key(directory: &Path, file: &Path) -> Result<TokenKey, CommandError> {
+    let failed = |error| CommandError::usage(format!("cannot write `{}`: {error}", file.display()));
+    private_folder(directory)?;
+    let key = TokenKey::generate();
+    let mut options = fs::OpenOptions::new();
+    let opened = options.write(true).create_new(true).mode(0o600).open(file);
+    let mut written = match opened {
+        Ok(written) => written,
+        // Another process was faster; its key is the key.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let text = fs::read_to_string(file).map_err(failed)?;
+            return TokenKey::from_hex(&text).map_err(told);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    std::io::Write::write_all(&mut written, key.to_hex().as_bytes()).map_err(failed)?;
+    Ok(key)
+}
+
+fn private_folder(directory: &Path) -> Result<(), CommandError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::set_permissions(directory, fs::Permissions::from_mode(0o700)))
+        .map_err(|error| CommandError::usage(format!("cannot make `{}`: {error}", directory.display())))
+}
+
+/// The database named by the operator, or the private PostgreSQL: ours, or that of a host which runs.
+async fn database(
+    place: &Place,
+    purpose: Purpose,
+    output: Output,
+) -> Result<(Option<Postgres>, String), CommandError> {
+    if let Some(url) = &place.database_url {
+        return Ok((None, url.clone()));
+    }
+    let options = StartOptions {
+        directory: place.data_dir.clone(),
+        fast: purpose.fast,
+        progress: Some(Arc::new(move |text| output.progress(format_args!("  {text}")))),
+        ..StartOptions::default()
+    };
+    let started = tokio::time::timeout(ATTACH_WITHIN * 12, Postgres::start(options)).await;
+    let postgres =
+        started.map_err(|_| CommandError::usage("the private PostgreSQL does not start"))?.map_err(told)?;
+    let url = postgres.ensure_database(DATABASE).await.map_err(told)?;
+    Ok((Some(postgres), url))
+}
+
+fn runtime(directory: &Path, proxy: Proxy, limits: &HostLimits) -> Result<Runtime, CommandError> {
+    private_folder(directory)?;
+    let program = std::env::current_exe().map_err(told)?;
+    Runtime::new(RuntimeConfig {
+        cache_dir: directory.join("components"),
+        compiler: CompilerProgram { program, arguments: vec![COMPILE_COMMAND.into()] },
+        database: Arc::new(proxy),
+        log: Arc::new(TracingLog),
+        limits: RuntimeLimits::from(limits),
+    })
+    .map_err(told)
+}
+
+/// SPEC Decision 13: a server with known holes in what the second wall relies on is named.
+async fn warn_of_version(admin: &mut Admin, output: Output) -> Result<(), CommandError> {
+    let version = doctor::server_version(admin).await.map_err(told)?;
+    if !version.is_supported() {
+        return Err(CommandError::usage(format!("PostgreSQL {version} is too old: 15 or later is needed")));
+    }
+    if let Some(patched) = version.patched_by() {
+        output.warning(format_args!(
+            "PostgreSQL {version} has known holes in row-level security: upgrade to {patched} or later"
+        ));
+    }
+    Ok(())
+}
+
+/// Limits that bound load, so that a benchmark measures the path and not a queue.
+fn raise(limits: &mut HostLimits, sessions: usize) {
+    limits.sessions_per_applet = sessions;
+    limits.sessions_per_tenant = sessions;
+    limits.sessions = limits.sessions.max(sessions);
+    limits.queue_length = 10_000;
+    limits.queue_wait_ms = 10_000;
+    limits.instances_per_applet = 256;
+    limits.instances = 256;
+}
+
+/// Errors of set-up are for the operator, who sits at this terminal.
+pub(crate) fn told(error: impl std::fmt::Display) -> CommandError {
+    CommandError::usage(error.to_string())
+}
