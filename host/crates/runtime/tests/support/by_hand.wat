@@ -16,7 +16,7 @@
   (type $hook-error (record (field "code" string) (field "message" string)))
   (type $answer (result (error $hook-error)))
   (func $run (result $answer)
-    (canon lift (core func $instance "run") (memory $instance "memory")))
+    (canon lift (core func $instance "run") (memory (core memory $instance "memory"))))
 
   (component $shim
     (type $record (record (field "code" string) (field "message" string)))
