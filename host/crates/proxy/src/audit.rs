@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::values::Fit;
 use crate::wire::{Bound, End, Exchange, Fetch, Session, SessionSettings, Settings, Target, WireError};
@@ -109,11 +110,13 @@ pub struct AuditQueue {
 #[derive(Debug)]
 pub struct AuditWriter {
     task: JoinHandle<()>,
+    stop: CancellationToken,
 }
 
 impl AuditWriter {
-    /// Waits until everything is written. The queue and all its clones must be dropped before.
+    /// Takes no more records, and waits until those that were handed over are written.
     pub async fn finish(self) {
+        self.stop.cancel();
         if self.task.await.is_err() {
             tracing::error!("the audit writer ended early");
         }
@@ -125,8 +128,9 @@ impl AuditQueue {
     /// whoever hands over a record waits until it is durable.
     pub fn start(target: Target, login: Login, capacity: usize, strict: bool) -> (Self, AuditWriter) {
         let (sender, receiver) = mpsc::channel(capacity.max(1));
-        let task = tokio::spawn(write_all(Arc::new(target), login, receiver));
-        (Self { sender, strict }, AuditWriter { task })
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(write_all(Arc::new(target), login, receiver, stop.clone()));
+        (Self { sender, strict }, AuditWriter { task, stop })
     }
 }
 
@@ -153,12 +157,28 @@ impl AuditSink for AuditQueue {
     }
 }
 
-async fn write_all(target: Arc<Target>, login: Login, mut receiver: mpsc::Receiver<Entry>) {
+async fn write_all(
+    target: Arc<Target>,
+    login: Login,
+    mut receiver: mpsc::Receiver<Entry>,
+    stop: CancellationToken,
+) {
     let mut settings = SessionSettings::for_applets(&applet_types::ExecutionLimits::default(), 4);
     settings.application = "applet-host audit";
     let mut session = None;
     let mut batch = Vec::new();
-    while receiver.recv_many(&mut batch, BATCH).await > 0 {
+    loop {
+        let received = tokio::select! {
+            biased;
+            () = stop.cancelled(), if !receiver.is_closed() => {
+                receiver.close();
+                continue;
+            }
+            received = receiver.recv_many(&mut batch, BATCH) => received,
+        };
+        if received == 0 {
+            break;
+        }
         while let Err(error) = write_batch(&target, &login, &settings, &mut session, &batch).await {
             tracing::warn!(?error, records = batch.len(), "audit records wait for the database");
             session = None;

@@ -10,6 +10,7 @@ mod audit;
 mod config;
 mod errors;
 mod execute;
+mod mask;
 mod memo;
 mod pool;
 mod proxy;

@@ -100,9 +100,10 @@ impl Proxy {
         self.inner.pool.status()
     }
 
-    /// Closes idle sessions and waits until the server has let go of them.
+    /// Closes all sessions, those in use when they come back, and waits until the server has let go of
+    /// them; of one that stays in use, no longer than five seconds.
     pub async fn close(&self) {
-        self.inner.pool.close_idle().await;
+        self.inner.pool.close().await;
     }
 
     /// What the gate makes of a statement.
@@ -177,9 +178,12 @@ impl Inner {
         statement: &Statement,
         trail: &mut Trail,
     ) -> Result<Arc<ScopedStatement>, Failure> {
-        call.budget.statement(call.limits.execution.statements)?;
-        call.time_left(Instant::now())?;
-        let scoped = judge.scope(call, &statement.sql)?;
+        let judged = call
+            .budget
+            .statement(call.limits.execution.statements)
+            .and_then(|()| call.time_left(Instant::now()))
+            .and_then(|_| judge.scope(call, &statement.sql));
+        let scoped = judged.inspect_err(|_| trail.refused(&statement.sql))?;
         trail.passed(&scoped);
         let limits = &call.limits.statement;
         if statement.parameters.len() != usize::from(scoped.parameters()) {

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::mask::masked;
 use applet_gate::{ScopedStatement, StatementKind};
 use applet_types::{AuditRecord, AuditSink, AuditedOperation, ErrorCode, Failure, Invocation, Operation};
+
+/// Bytes of a refused statement that are kept.
+const MAX_SQL_BYTES: usize = 2 << 10;
 
 /// The record of a statement under way. Dropped unfinished (its future was cancelled), it is recorded as
 /// ended by the deadline: no operation goes unrecorded because somebody stopped waiting for it.
@@ -32,6 +36,15 @@ impl Trail {
             error: None,
         });
         Self { sink, record, started: Instant::now() }
+    }
+
+    /// The gate has refused it, or it never got that far.
+    pub(crate) fn refused(&mut self, sql: &str) {
+        if let Some(record) = &mut self.record
+            && record.sql.is_empty()
+        {
+            record.sql = masked(sql, MAX_SQL_BYTES);
+        }
     }
 
     /// The gate has let it pass.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use applet_types::{AppletId, ErrorCode, Failure, HostLimits, Login, TenantId};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 pub(crate) use lease::Lease;
@@ -28,6 +28,8 @@ use crate::wire::{Session, SessionSettings, Target, WireError};
 
 /// How long a new session may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long closing the pool waits for sessions that are in use.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// How often idle sessions are looked over.
 const REAP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -74,6 +76,8 @@ pub(in crate::pool) struct Shared {
     settings: SessionSettings,
     limits: HostLimits,
     ledger: Mutex<Ledger>,
+    /// Told whenever a session comes back or ends.
+    released: Notify,
 }
 
 impl Shared {
@@ -91,6 +95,7 @@ impl Shared {
             (result, ledger.dispatch(self))
         };
         drop(undelivered);
+        self.released.notify_waiters();
         result
     }
 }
@@ -98,7 +103,7 @@ impl Shared {
 impl Pool {
     pub(crate) fn new(target: Arc<Target>, settings: SessionSettings, limits: HostLimits) -> Self {
         let ledger = Mutex::new(Ledger::new(&limits));
-        Self { shared: Arc::new(Shared { target, settings, limits, ledger }) }
+        Self { shared: Arc::new(Shared { target, settings, limits, ledger, released: Notify::new() }) }
     }
 
     /// Closes sessions that are too old or idle for too long, until the pool is gone.
@@ -121,11 +126,27 @@ impl Pool {
         self.shared.ledger().status()
     }
 
-    /// Closes every idle session and waits until the server has let go.
-    pub(crate) async fn close_idle(&self) {
-        let idle = self.shared.ledger().take_idle();
-        for idle in idle {
-            idle.close().await;
+    /// Closes every session, those in use when they come back, and waits until the server has let go.
+    pub(crate) async fn close(&self) {
+        let all_gone = async {
+            loop {
+                let mut released = std::pin::pin!(self.shared.released.notified());
+                released.as_mut().enable();
+                let idle = self.shared.ledger().take_idle();
+                let nothing_idle = idle.is_empty();
+                for idle in idle {
+                    idle.close().await;
+                }
+                if self.status().open == 0 {
+                    return;
+                }
+                if nothing_idle {
+                    released.await;
+                }
+            }
+        };
+        if timeout(CLOSE_PATIENCE, all_gone).await.is_err() {
+            tracing::warn!("sessions were still in use when the pool was closed");
         }
     }
 
