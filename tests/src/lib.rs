@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken test set-up should stop the test")]
 
+pub mod corpus;
+pub mod sqlgen;
+
 use std::path::PathBuf;
 
 use sqlx::postgres::PgConnectOptions;
