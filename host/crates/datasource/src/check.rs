@@ -1,6 +1,7 @@
 //! Refusing to run applets through a role that no wall binds (SPEC F2).
 
 use applet_types::Login;
+use sqlx::AssertSqlSafe;
 
 use crate::{Admin, Error};
 
@@ -28,7 +29,12 @@ SELECT r.rolname::text AS name, r.rolsuper AS superuser, r.rolbypassrls AS bypas
             UNION ALL SELECT 'function ' || p.proname FROM pg_catalog.pg_proc p WHERE p.proowner = r.oid
             UNION ALL SELECT 'database ' || d.datname FROM pg_catalog.pg_database d WHERE d.datdba = r.oid
         ) AS o ORDER BY 1 LIMIT 1) AS owns
-FROM pg_catalog.pg_roles r WHERE r.rolname = session_user";
+FROM pg_catalog.pg_roles r WHERE ";
+
+const OF_SESSION: &str = "r.rolname = session_user";
+
+const OF_INSTALLATIONS: &str =
+    "r.rolname IN (SELECT l.role FROM applet_host.login l WHERE l.purpose = 'installation') ORDER BY r.rolname";
 
 /// Checks the role of this session: it must not be a superuser, bypass row security, own anything, or be
 /// a member of anything but `applet_guest`.
@@ -37,17 +43,26 @@ FROM pg_catalog.pg_roles r WHERE r.rolname = session_user";
 ///
 /// [`Error::UnsafeRole`] naming the first reason.
 pub async fn runtime_role(session: &mut Admin) -> Result<(), Error> {
-    let role: Role = sqlx::query_as(ROLE)
-        .fetch_one(session.session())
-        .await
-        .map_err(Error::statement("cannot read the role's rights"))?;
-    match role.danger() {
-        None => Ok(()),
-        Some(because) => Err(Error::UnsafeRole { role: role.name, because }),
-    }
+    roles(session, OF_SESSION).await?.iter().try_for_each(Role::refuse)
 }
 
-/// Logs in as an applet and checks its role: what a host does before it serves anybody.
+/// Checks the roles of all installations in this database: what a host does before it serves anybody.
+///
+/// # Errors
+///
+/// As [`runtime_role`], for the first role that must not run applets.
+pub async fn installed_roles(admin: &mut Admin) -> Result<(), Error> {
+    roles(admin, OF_INSTALLATIONS).await?.iter().try_for_each(Role::refuse)
+}
+
+async fn roles(admin: &mut Admin, which: &str) -> Result<Vec<Role>, Error> {
+    sqlx::query_as(AssertSqlSafe(format!("{ROLE}{which}")))
+        .fetch_all(admin.session())
+        .await
+        .map_err(Error::statement("cannot read the rights of roles"))
+}
+
+/// Logs in as an applet and checks its role.
 ///
 /// # Errors
 ///
@@ -60,6 +75,13 @@ pub async fn login(admin: &mut Admin, login: &Login) -> Result<(), Error> {
 }
 
 impl Role {
+    fn refuse(&self) -> Result<(), Error> {
+        match self.danger() {
+            None => Ok(()),
+            Some(because) => Err(Error::UnsafeRole { role: self.name.clone(), because }),
+        }
+    }
+
     fn danger(&self) -> Option<String> {
         if self.superuser {
             return Some("it is a superuser".to_owned());

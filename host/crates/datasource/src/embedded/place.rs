@@ -24,6 +24,9 @@ const SOCKET_PATH_LIMIT: usize = 107;
 /// The socket's name: no TCP port is ever open, the number only names the file.
 pub(super) const SOCKET: &str = ".s.PGSQL.5432";
 
+/// A log of more bytes is put aside at the next start.
+const LOG_LIMIT: u64 = 16 << 20;
+
 /// What `host.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Card {
@@ -171,9 +174,13 @@ impl Place {
         Ok(folder)
     }
 
-    /// The server's log, to append to.
+    /// The server's log, to append to. One that has grown is put aside, over the one before it.
     pub(super) fn open_log(&self) -> Result<File, EmbeddedError> {
         let path = self.log();
+        if std::fs::metadata(&path).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
+            std::fs::rename(&path, self.root.join("postgres.log.1"))
+                .map_err(EmbeddedError::io("rename", &path))?;
+        }
         let mut options = OpenOptions::new();
         options.append(true).create(true).mode(0o600).custom_flags(no_follow());
         options.open(&path).map_err(EmbeddedError::io("open", &path))

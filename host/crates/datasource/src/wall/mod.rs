@@ -141,6 +141,33 @@ pub async fn retire(admin: &mut Admin, role: &str) -> Result<(), Error> {
     retire::drop_role(admin, role).await
 }
 
+/// A login role that was made for installations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallationRole {
+    /// Its name.
+    pub role: String,
+    /// The applet it is for.
+    pub applet: String,
+    /// The digest of its grants.
+    pub grants: String,
+}
+
+/// The login roles that were made for installations in this database, by name.
+///
+/// # Errors
+///
+/// When the server refuses.
+pub async fn installation_roles(admin: &mut Admin) -> Result<Vec<InstallationRole>, Error> {
+    // The role that writes the audit trail belongs to no applet.
+    let sql = "SELECT role::text, applet, grants FROM applet_host.login
+               WHERE purpose = 'installation' AND applet <> '' ORDER BY role";
+    let rows: Vec<(String, String, String)> = sqlx::query_as(sql)
+        .fetch_all(admin.session())
+        .await
+        .map_err(Error::statement("cannot list roles"))?;
+    Ok(rows.into_iter().map(|(role, applet, grants)| InstallationRole { role, applet, grants }).collect())
+}
+
 /// What the session's role lacks to prepare a database, in words; `None` when it is a superuser.
 ///
 /// # Errors

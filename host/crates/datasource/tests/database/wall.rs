@@ -1,8 +1,9 @@
 //! The second wall on a real PostgreSQL: what it lets through, what it stops, and that building it twice
 //! is the same as building it once.
 
-use crate::common::{A, Database, name, run, texts, usual_grants};
-use applet_datasource::wall::Purpose;
+use crate::common::{A, Database, applet, name, run, texts, usual_grants};
+use applet_datasource::Admin;
+use applet_datasource::wall::{Preparation, Purpose};
 use applet_types::{Columns, Grants, Login, Secret};
 use sqlx::{Connection as _, PgConnection};
 
@@ -173,6 +174,47 @@ async fn d1_a_smaller_manifest_of_a_command_leaves_no_earlier_role_behind() {
     run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
     assert_eq!(run(&mut session, "SELECT email FROM clients").await, Err("42501".to_owned()));
     assert_eq!(run(&mut session, "SELECT 1 FROM clients WHERE tenant_id IS NOT NULL").await, Ok(2));
+}
+
+#[tokio::test]
+async fn d1_a_role_stays_as_long_as_the_command_that_made_it_runs() {
+    let database = Database::new().await;
+    let catalog = database.catalog().await;
+    let grants = usual_grants();
+    let mut maker = Admin::connect(&database.url).await.unwrap();
+    let preparation = Preparation {
+        applet: &applet(),
+        grants: &grants,
+        catalog: &catalog,
+        schemas: &["public".to_owned()],
+        bypass: false,
+        purpose: Purpose::Command,
+    };
+    let first = applet_datasource::wall::prepare(&mut maker, &preparation).await.unwrap();
+    let mut smaller = Grants::builder();
+    smaller.table(name("clients")).read = Some(Columns::All);
+    let smaller = smaller.build();
+    let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{}'", first.login.role);
+    let mut admin = database.admin().await;
+    database.prepare_for(&smaller, false, Purpose::Command).await.unwrap();
+    assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 1);
+    maker.close().await.unwrap();
+    database.prepare_for(&smaller, false, Purpose::Command).await.unwrap();
+    assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn d1_a_role_of_an_installation_outlives_commands() {
+    let database = Database::new().await;
+    let role = database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap().login.role;
+    database.prepare(&usual_grants()).await.unwrap();
+    database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap();
+    let mut smaller = Grants::builder();
+    smaller.table(name("clients")).read = Some(Columns::All);
+    database.prepare_for(&smaller.build(), false, Purpose::Command).await.unwrap();
+    let mut admin = database.admin().await;
+    let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{role}'");
+    assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
