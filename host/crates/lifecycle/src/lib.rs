@@ -15,6 +15,7 @@ mod install;
 mod planning;
 mod progress;
 mod report;
+mod retire;
 mod state;
 mod steps;
 mod submit;

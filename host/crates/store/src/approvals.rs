@@ -50,6 +50,8 @@ pub struct Approval {
     pub applet_digest: AppletDigest,
     /// Over which plan.
     pub plan_digest: String,
+    /// What was granted, as it is kept.
+    pub granted: serde_json::Value,
     /// Until when it can be used.
     pub expires_at: DateTime<Utc>,
     /// When it was used.
@@ -96,6 +98,7 @@ struct Row {
     decided_at: DateTime<Utc>,
     applet_digest: String,
     plan_digest: String,
+    granted: serde_json::Value,
     expires_at: DateTime<Utc>,
     consumed_at: Option<DateTime<Utc>>,
     voided_at: Option<DateTime<Utc>>,
@@ -115,6 +118,7 @@ impl TryFrom<Row> for Approval {
                 .parse()
                 .map_err(|error| StoreError::damaged("read an approval's applet digest", error))?,
             plan_digest: row.plan_digest,
+            granted: row.granted,
             expires_at: row.expires_at,
             consumed_at: row.consumed_at,
             voided_at: row.voided_at,
@@ -145,8 +149,8 @@ impl Store {
             "INSERT INTO applet_host.approvals (id, tenant_id, installation_id, plan_id, actor, applet_digest,
                                                 plan_digest, granted, limits, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10))
-             RETURNING id, plan_id, actor, decided_at, applet_digest, plan_digest, expires_at, consumed_at,
-                       voided_at",
+             RETURNING id, plan_id, actor, decided_at, applet_digest, plan_digest, granted, expires_at,
+                       consumed_at, voided_at",
         )
         .bind(Uuid::now_v7())
         .bind(new.tenant.as_uuid())
@@ -184,7 +188,8 @@ impl Store {
         installation: InstallationId,
     ) -> Result<Vec<Approval>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, plan_id, actor, decided_at, applet_digest, plan_digest, expires_at, consumed_at, voided_at
+            "SELECT id, plan_id, actor, decided_at, applet_digest, plan_digest, granted, expires_at,
+                    consumed_at, voided_at
                FROM applet_host.approvals WHERE tenant_id = $1 AND installation_id = $2
               ORDER BY decided_at DESC, id DESC",
         )

@@ -257,6 +257,29 @@ impl Store {
         row.map(|(grants,)| Ok((digest, Granted::read(grants, &status.applet)?))).transpose()
     }
 
+    /// The grants that anybody's installation of an applet has, or is about to get. Database roles of any
+    /// other grants are not used.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn grants_in_use(&self, applet: &AppletId) -> Result<Vec<Grants>, StoreError> {
+        let rows: Vec<(serde_json::Value,)> = sqlx::query_as(
+            "SELECT grants FROM applet_host.installations
+              WHERE applet_id = $1 AND grants IS NOT NULL AND state ->> 'state' <> 'retired'
+              UNION
+             SELECT a.granted
+               FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
+               JOIN applet_host.installations AS i ON i.id = o.installation_id
+              WHERE i.applet_id = $1 AND o.state = 'running'",
+        )
+        .bind(applet.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::database("list grants in use"))?;
+        rows.into_iter().map(|(grants,)| Granted::read(grants, applet)).collect()
+    }
+
     /// Replaces an installation's state, unless somebody else did so first, and lets caches know.
     ///
     /// # Errors

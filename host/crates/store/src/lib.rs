@@ -5,7 +5,7 @@
 //! same transaction. Another tenant's resource is not found. No sqlx type leaves this crate, and no error
 //! of the database does. "Not found" is `Ok(None)`.
 //!
-//! Start reading at [`Store`], then `approvals.rs` and `operations.rs`.
+//! Start reading at [`Store`], then `approvals.rs`, `operations.rs` and `lease.rs`.
 
 mod applets;
 mod approvals;
@@ -14,6 +14,7 @@ mod audit;
 mod error;
 mod granted;
 mod installations;
+mod lease;
 mod locks;
 mod migrations;
 mod operations;
@@ -33,7 +34,8 @@ pub use approved::ApprovedPlan;
 pub use audit::{AuditEntry, AuditFilter};
 pub use error::StoreError;
 pub use installations::{Installation, InstallationStatus, StateChange};
-pub use operations::{OperationLease, OperationState, OperationStatus, StepStatus, StepToken, Takeover};
+pub use lease::{OperationLease, StepToken};
+pub use operations::{OperationState, OperationStatus, StepStatus, Takeover};
 pub use plans::{NewPlan, PlanRecord, PlanState};
 pub use state::State;
 pub use workspaces::Workspace;
@@ -66,6 +68,8 @@ impl Store {
                 ("statement_timeout", "15s"),
                 ("lock_timeout", "5s"),
                 ("idle_in_transaction_session_timeout", "15s"),
+                // A ROLLBACK without a transaction warns, and every release does one.
+                ("client_min_messages", "error"),
             ])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()

@@ -5,9 +5,7 @@
 //! Neither is trusted for safety: every write carries the operation's *token*, which a takeover raises, so
 //! that a process that wakes up later is refused ([`StoreError::Fenced`]).
 
-use applet_types::{
-    AppletId, ApprovalId, Failure, InstallationId, OperationId, PhysicalTable, TenantId, WorkspaceId,
-};
+use applet_types::{ApprovalId, Failure, InstallationId, OperationId, TenantId, WorkspaceId};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::types::Json;
@@ -16,14 +14,8 @@ use uuid::Uuid;
 
 use crate::approved::mint;
 use crate::installations::{StateChange, change_state};
-use crate::locks;
 use crate::plans::lock_installation;
-use crate::{AppletDigest, ApprovalRefusal, ApprovedPlan, State, Store, StoreError};
-
-/// Ordinals are small: a plan has at most a few hundred steps.
-fn ordinal(step: u32) -> i32 {
-    i32::try_from(step).unwrap_or(i32::MAX)
-}
+use crate::{AppletDigest, ApprovalRefusal, ApprovedPlan, OperationLease, Store, StoreError, locks};
 
 /// How far an operation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,44 +74,6 @@ pub enum Takeover {
     Held,
     /// There is nothing left to do.
     Over,
-}
-
-/// The right to work on an operation. Ends when it is dropped or the process dies.
-#[derive(Debug)]
-pub struct OperationLease {
-    connection: PgConnection,
-    operation: OperationId,
-    installation: InstallationId,
-    token: i64,
-}
-
-/// Names one step of one lease, so that another connection can mark it done in the transaction of its
-/// effect: `SELECT applet_host.finish_step(operation, token, step, result)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StepToken {
-    /// The operation.
-    pub operation: OperationId,
-    /// The lease's token.
-    pub token: i64,
-    /// The step.
-    pub step: u32,
-}
-
-impl StepToken {
-    /// The statement that marks the step done, for the transaction of its effect. Fails when somebody has
-    /// taken over. Made of a UUID, numbers and a boolean only, so it can be sent as text among DDL.
-    pub fn finish_statement(&self, created: bool) -> String {
-        let Self { operation, token, step } = self;
-        format!(
-            "SELECT applet_host.finish_step('{operation}', {token}, {step}, '{{\"created\": {created}}}')"
-        )
-    }
-
-    /// The statement that claims a table name for an applet, for the transaction that makes the table.
-    /// Both names have no character that could end a literal.
-    pub fn claim_statement(table: &PhysicalTable, applet: &AppletId) -> String {
-        format!("SELECT applet_host.claim_table('{table}', '{applet}')")
-    }
 }
 
 impl Store {
@@ -286,128 +240,6 @@ fn operation_state(text: &str) -> Result<OperationState, StoreError> {
     }
 }
 
-impl OperationLease {
-    /// Which operation.
-    pub const fn operation(&self) -> OperationId {
-        self.operation
-    }
-
-    /// What another connection needs to finish this step.
-    pub const fn step(&self, step: u32) -> StepToken {
-        StepToken { operation: self.operation, token: self.token, step }
-    }
-
-    /// Announces a step before anything of it is done, and moves the installation's state to it. When the
-    /// step was finished before, what came of it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Fenced`] when somebody has taken over.
-    pub async fn announce(&mut self, step: u32, name: &str) -> Result<Option<serde_json::Value>, StoreError> {
-        let mut transaction =
-            self.connection.begin().await.map_err(StoreError::database("announce a step"))?;
-        fence(&mut transaction, self.operation, self.token).await?;
-        let (done,): (Option<serde_json::Value>,) = sqlx::query_as(
-            "INSERT INTO applet_host.operation_steps AS s (operation_id, ordinal, name) VALUES ($1, $2, $3)
-             ON CONFLICT (operation_id, ordinal) DO UPDATE SET name = s.name
-             RETURNING CASE WHEN s.done_at IS NOT NULL THEN coalesce(s.result, 'null') END",
-        )
-        .bind(self.operation.as_uuid())
-        .bind(ordinal(step))
-        .bind(name)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(StoreError::database("announce a step"))?;
-        set_state(&mut transaction, self.installation, State::Applying { step }).await?;
-        transaction.commit().await.map_err(StoreError::database("announce a step"))?;
-        Ok(done)
-    }
-
-    /// Marks a step done whose effect is not in our database, or was found to be there already.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Fenced`] when somebody has taken over.
-    pub async fn finish_step(&mut self, step: u32, result: &serde_json::Value) -> Result<(), StoreError> {
-        sqlx::query("SELECT applet_host.finish_step($1, $2, $3, $4)")
-            .bind(self.operation.as_uuid())
-            .bind(self.token)
-            .bind(ordinal(step))
-            .bind(result)
-            .execute(&mut self.connection)
-            .await
-            .map_err(StoreError::database("finish a step"))
-            .map(|_| ())
-    }
-
-    /// Ends the operation: the installation becomes active with what was approved, in one transaction.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Fenced`] when somebody has taken over.
-    pub async fn activate(mut self) -> Result<(), StoreError> {
-        let mut transaction = self.connection.begin().await.map_err(StoreError::database("activate"))?;
-        fence(&mut transaction, self.operation, self.token).await?;
-        sqlx::query(
-            "UPDATE applet_host.installations AS i
-                SET state = $2, applet_digest = a.applet_digest, grants = a.granted, limits = a.limits,
-                    generation = i.generation + 1, updated_at = now()
-               FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
-              WHERE o.id = $1 AND i.id = o.installation_id",
-        )
-        .bind(self.operation.as_uuid())
-        .bind(Json(State::Active))
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::database("activate"))?;
-        sqlx::query(
-            "UPDATE applet_host.plans AS p SET state = 'applied'
-               FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
-              WHERE o.id = $1 AND p.id = a.plan_id",
-        )
-        .bind(self.operation.as_uuid())
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::database("activate"))?;
-        end(&mut transaction, self.operation, "done", None).await?;
-        transaction.commit().await.map_err(StoreError::database("activate"))?;
-        self.connection.close().await.map_err(StoreError::database("close"))
-    }
-
-    /// Gives up at a step. When it can be resumed the operation stays open, for whoever comes next.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Fenced`] when somebody has taken over.
-    pub async fn fail(mut self, step: u32, failure: &Failure, resumable: bool) -> Result<(), StoreError> {
-        let mut transaction =
-            self.connection.begin().await.map_err(StoreError::database("record a failure"))?;
-        fence(&mut transaction, self.operation, self.token).await?;
-        set_state(&mut transaction, self.installation, State::Failed { step, resumable }).await?;
-        if resumable {
-            sqlx::query("UPDATE applet_host.operations SET failure = $2 WHERE id = $1")
-                .bind(self.operation.as_uuid())
-                .bind(Json(failure))
-                .execute(&mut *transaction)
-                .await
-                .map_err(StoreError::database("record a failure"))?;
-        } else {
-            sqlx::query(
-                "UPDATE applet_host.plans AS p SET state = 'void'
-                   FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
-                  WHERE o.id = $1 AND p.id = a.plan_id",
-            )
-            .bind(self.operation.as_uuid())
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::database("record a failure"))?;
-            end(&mut transaction, self.operation, "failed", Some(failure)).await?;
-        }
-        transaction.commit().await.map_err(StoreError::database("record a failure"))?;
-        self.connection.close().await.map_err(StoreError::database("close"))
-    }
-}
-
 async fn try_lock(connection: &mut PgConnection, operation: OperationId) -> Result<bool, StoreError> {
     sqlx::query_as::<_, (bool,)>("SELECT pg_try_advisory_lock($1, $2)")
         .bind(locks::OPERATION)
@@ -416,30 +248,6 @@ async fn try_lock(connection: &mut PgConnection, operation: OperationId) -> Resu
         .await
         .map(|(free,)| free)
         .map_err(StoreError::database("lock an operation"))
-}
-
-async fn fence(connection: &mut PgConnection, operation: OperationId, token: i64) -> Result<(), StoreError> {
-    sqlx::query("SELECT applet_host.fence($1, $2)")
-        .bind(operation.as_uuid())
-        .bind(token)
-        .execute(connection)
-        .await
-        .map_err(StoreError::database("renew a lease"))
-        .map(|_| ())
-}
-
-async fn set_state(
-    connection: &mut PgConnection,
-    installation: InstallationId,
-    state: State,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE applet_host.installations SET state = $2, updated_at = now() WHERE id = $1")
-        .bind(installation.as_uuid())
-        .bind(Json(state))
-        .execute(connection)
-        .await
-        .map_err(StoreError::database("change an installation's state"))
-        .map(|_| ())
 }
 
 async fn insert_operation(
@@ -458,24 +266,6 @@ async fn insert_operation(
     .execute(connection)
     .await
     .map_err(StoreError::database("start an operation"))
-    .map(|_| ())
-}
-
-async fn end(
-    connection: &mut PgConnection,
-    operation: OperationId,
-    state: &str,
-    failure: Option<&Failure>,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE applet_host.operations SET state = $2, failure = $3, finished_at = now() WHERE id = $1",
-    )
-    .bind(operation.as_uuid())
-    .bind(state)
-    .bind(failure.map(Json))
-    .execute(connection)
-    .await
-    .map_err(StoreError::database("end an operation"))
     .map(|_| ())
 }
 

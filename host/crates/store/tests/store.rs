@@ -12,7 +12,7 @@ use applet_store::{
     PlanState, State, StateChange, StepToken, Store, StoreError, Takeover, Workspace,
 };
 use applet_types::{Actor, ErrorCode, Failure, Limits, PhysicalTable, RequestId, TenantId};
-use common::{Cluster, admin, applet, read_grant, tenant, workspace};
+use common::{Database, admin, applet, read_grant, tenant, workspace};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -99,8 +99,8 @@ async fn active(store: &Store, number: u128) -> Option<Installation> {
 
 #[tokio::test]
 async fn s3_6_migrations_run_twice_and_at_once_without_error() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     store.migrate().await.unwrap();
     let (first, second) = tokio::join!(store.migrate(), store.migrate());
     first.unwrap();
@@ -109,18 +109,20 @@ async fn s3_6_migrations_run_twice_and_at_once_without_error() {
 
 #[tokio::test]
 async fn s3_6_a_migration_changed_after_it_was_applied_is_refused() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     assert!(
-        cluster.psql("UPDATE applet_host.migrations SET checksum = '\\x00' WHERE version = 20261121090000")
+        database
+            .run("UPDATE applet_host.migrations SET checksum = '\\x00' WHERE version = 20261121090000")
+            .await
     );
     assert!(matches!(store.migrate().await, Err(StoreError::Schema(_))));
 }
 
 #[tokio::test]
 async fn s4_19_the_way_from_submission_to_an_active_installation() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     let planned = planned(&store, 1).await;
     assert!(active(&store, 1).await.is_none());
     approve(&store, &planned, MAX_APPROVAL_VALIDITY).await;
@@ -150,8 +152,8 @@ async fn s4_19_the_way_from_submission_to_an_active_installation() {
 
 #[tokio::test]
 async fn s4_18_of_racing_installations_exactly_one_spends_the_approval() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     let planned = planned(&store, 1).await;
     approve(&store, &planned, MAX_APPROVAL_VALIDITY).await;
     let racers = futures_all((0..8).map(|_| redeem(&store, &planned))).await;
@@ -186,8 +188,8 @@ async fn futures_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Outp
 
 #[tokio::test]
 async fn s4_18_an_approval_of_anything_else_is_void() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     let planned = planned(&store, 1).await;
     approve(&store, &planned, MAX_APPROVAL_VALIDITY).await;
     let PlanRecord { digest, .. } = &planned.plan;
@@ -217,23 +219,27 @@ async fn s4_18_an_approval_of_anything_else_is_void() {
 
 #[tokio::test]
 async fn s4_18_an_approval_expires_by_the_databases_clock_and_after_seven_days_at_most() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     let planned = planned(&store, 1).await;
     approve(&store, &planned, MAX_APPROVAL_VALIDITY * 2).await;
     let approval = store.approvals(tenant(1), planned.installation.id).await.unwrap().remove(0);
     assert_eq!((approval.expires_at - approval.decided_at).to_std().unwrap(), MAX_APPROVAL_VALIDITY);
-    assert!(cluster.psql(
-        "UPDATE applet_host.approvals SET decided_at = decided_at - interval '8 days',
+    assert!(
+        database
+            .run(
+                "UPDATE applet_host.approvals SET decided_at = decided_at - interval '8 days',
                 expires_at = expires_at - interval '8 days'"
-    ));
+            )
+            .await
+    );
     assert_eq!(redeem(&store, &planned).await.unwrap().unwrap_err(), ApprovalRefusal::Expired);
 }
 
 #[tokio::test]
 async fn s4_55_another_tenants_resources_are_not_found() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     let planned = planned(&store, 1).await;
     let chat = applet("ai-chat");
     let stranger: TenantId = tenant(2);
@@ -260,8 +266,8 @@ async fn s4_55_another_tenants_resources_are_not_found() {
 
 #[tokio::test]
 async fn s4_30_an_operation_is_taken_over_and_the_one_before_is_fenced_off() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     let planned = planned(&store, 1).await;
     approve(&store, &planned, MAX_APPROVAL_VALIDITY).await;
     let (plan, mut sleeper) = redeem(&store, &planned).await.unwrap().unwrap();
@@ -270,7 +276,9 @@ async fn s4_30_an_operation_is_taken_over_and_the_one_before_is_fenced_off() {
     assert!(matches!(store.take_over(operation).await.unwrap(), Takeover::Held));
 
     // Its process hangs, so that the session stays; its lease runs out.
-    assert!(cluster.psql("UPDATE applet_host.operations SET lease_until = now() - interval '1 second'"));
+    assert!(
+        database.run("UPDATE applet_host.operations SET lease_until = now() - interval '1 second'").await
+    );
     let Takeover::Taken(again, mut lease) = store.take_over(operation).await.unwrap() else { panic!() };
     assert_eq!(again.plan_digest(), plan.plan_digest());
     assert_eq!(lease.announce(0, "make the role").await.unwrap(), None, "announced is not finished");
@@ -291,8 +299,8 @@ async fn s4_30_an_operation_is_taken_over_and_the_one_before_is_fenced_off() {
 
 #[tokio::test]
 async fn s4_30_a_failed_operation_can_be_resumed_or_is_given_up() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     let planned = planned(&store, 1).await;
     approve(&store, &planned, MAX_APPROVAL_VALIDITY).await;
     let failure = Failure::new(ErrorCode::DatabaseUnavailable, "the database cannot be reached");
@@ -313,37 +321,44 @@ async fn s4_30_a_failed_operation_can_be_resumed_or_is_given_up() {
 
 #[tokio::test]
 async fn s4_20_two_applets_whose_table_names_collide_are_refused() {
-    let cluster = Cluster::start();
-    let _store = cluster.store().await;
+    let database = Database::new().await;
+    let _store = database.store().await;
     let first = applet("my-app");
     let second = applet("my-app-notes");
     let table = PhysicalTable::of(&first, &"notes_list".parse().unwrap()).unwrap();
     let same = PhysicalTable::of(&second, &"list".parse().unwrap()).unwrap();
     assert_eq!(table, same);
-    assert!(cluster.psql(&StepToken::claim_statement(&table, &first)));
-    assert!(cluster.psql(&StepToken::claim_statement(&table, &first)), "its own name can be claimed again");
-    assert!(!cluster.psql(&StepToken::claim_statement(&same, &second)));
+    assert!(database.run(&StepToken::claim_statement(&table, &first)).await);
+    assert!(
+        database.run(&StepToken::claim_statement(&table, &first)).await,
+        "its own name can be claimed again"
+    );
+    assert!(!database.run(&StepToken::claim_statement(&same, &second)).await);
 }
 
 #[tokio::test]
 async fn s4_67_the_audit_trail_shows_a_tenant_its_own_entries_only() {
-    let cluster = Cluster::start();
-    let store = cluster.store().await;
+    let database = Database::new().await;
+    let store = database.store().await;
     assert!(
         store.audit(tenant(1), &AuditFilter::default()).await.unwrap().is_empty(),
         "nothing prepared yet"
     );
-    assert!(cluster.psql("CREATE ROLE applet_guest"));
-    assert!(cluster.psql(include_str!("../../datasource/src/wall/applet_host.sql")));
+    let mut session = applet_datasource::Admin::connect(&database.url).await.unwrap();
+    applet_datasource::wall::prepare_database(&mut session, &["public".to_owned()]).await.unwrap();
     for (owner, error) in [(1, "NULL"), (1, "'table-not-allowed'"), (2, "NULL")] {
-        assert!(cluster.psql(&format!(
+        assert!(
+            database
+                .run(&format!(
             "INSERT INTO applet_host.audit (request, tenant, workspace, applet, installation, role, operation,
                                             tables, sql, rows, duration_us, error)
              VALUES (gen_random_uuid(), '{}', '{}', 'ai-chat', gen_random_uuid(), 'r', 'read', '{{clients}}',
                      'SELECT ?', 1, 10, {error})",
             tenant(owner),
             workspace(owner)
-        )));
+        ))
+                .await
+        );
     }
     let all = store.audit(tenant(1), &AuditFilter::default()).await.unwrap();
     assert_eq!(all.len(), 2);

@@ -3,11 +3,12 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use applet_lifecycle::{FaultPoint, Faults, Silent};
+use applet_lifecycle::{FaultPoint, Faults, Progress, Silent};
 use applet_store::PlanState;
 
-use super::host::{Database, Host, MANIFEST, Recording, admin};
+use super::host::{Database, Host, MANIFEST, Recording, admin, applet, workspace};
 
 /// Tells the process that is to be killed where to work.
 const URL: &str = "APPLET_CRASH_TEST_URL";
@@ -105,4 +106,51 @@ async fn s4_30_a_kill_at_every_fault_point_is_recovered() {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Ends every session of the database when a step is announced: the host lives, its database does not.
+struct Severed<'a> {
+    url: &'a str,
+    at: u32,
+    steps: AtomicU32,
+}
+
+impl Progress for Severed<'_> {
+    fn step(&self, step: u32, of: u32, _what: &str) {
+        self.steps.store(of, Ordering::Relaxed);
+        if step != self.at {
+            return;
+        }
+        let url = self.url.to_owned();
+        // A runtime of its own, because this one is in the middle of the step.
+        let ended = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(Database::end_sessions(&url));
+        });
+        ended.join().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn s4_30_a_database_lost_at_any_step_is_recovered() {
+    let undisturbed = Database::new().await;
+    walk(&Host::on(&undisturbed.url).await).await;
+    let expected = end_state(&undisturbed).await;
+
+    let (mut at, mut steps) = (1, 1);
+    while at <= steps {
+        let database = Database::new().await;
+        let host = Host::on(&database.url).await;
+        host.submit(MANIFEST).await;
+        let planned = host.plan(1).await;
+        host.approve(1, &planned).await;
+        let severed = Severed { url: &database.url, at, steps: AtomicU32::new(0) };
+        let lost = host.lifecycle.install(&admin(1), workspace(1), &applet("ai-chat"), &severed).await;
+        assert!(lost.unwrap_err().resumable());
+        walk(&host).await;
+        assert_eq!(end_state(&database).await, expected, "after losing the database at step {at}");
+        steps = severed.steps.into_inner();
+        at += 1;
+    }
+    assert_eq!(steps, 4);
 }

@@ -74,6 +74,14 @@ impl Database {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
     }
 
+    /// Ends everybody else's sessions, as a server that is shut down does.
+    pub(crate) async fn end_sessions(url: &str) {
+        let mut admin = PgConnection::connect(url).await.unwrap();
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
+    }
+
     /// The first column of every row, as text.
     pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
         let mut admin = PgConnection::connect(&self.url).await.unwrap();

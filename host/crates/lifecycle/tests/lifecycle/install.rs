@@ -2,11 +2,11 @@
 
 use applet_datasource::catalog::{self, CatalogOptions};
 use applet_datasource::{Admin, twin};
-use applet_lifecycle::{Fault, FaultPoint, Faults, HookOutcome, LifecycleError, TwinVerdict};
+use applet_lifecycle::{Decision, Fault, FaultPoint, Faults, HookOutcome, LifecycleError, TwinVerdict};
 use applet_store::State;
 use applet_types::HookCall;
 
-use super::host::{Database, Host, MANIFEST, Recording, TABLE, applet, tenant, workspace};
+use super::host::{Database, Host, MANIFEST, Recording, TABLE, admin, applet, tenant, workspace};
 
 /// Spec: S4.19, S4.27, S4.30, S4.31
 #[tokio::test]
@@ -166,4 +166,26 @@ async fn s4_29_tables_are_made_all_or_none() {
     database.run("DROP EVENT TRIGGER lose").await;
     let report = host.install(1).await.unwrap();
     assert!(report.resumed && report.tables[0].created);
+}
+
+#[tokio::test]
+async fn s4_18_fewer_grants_are_a_change_of_their_own_and_the_role_before_is_dropped() {
+    let database = Database::new().await;
+    let host = Host::on(&database.url).await;
+    let before = host.installed(1).await;
+    assert!(host.lifecycle.retire_unused_roles().await.unwrap().is_empty());
+
+    let planned = host.plan(1).await;
+    assert!(host.is_active(1).await, "it runs on while a change of it is decided");
+    let mut decision = Decision::everything(planned.record.id);
+    decision.selection.deny = vec!["write:clients".parse().unwrap()];
+    host.lifecycle.approve(&admin(1), workspace(1), &applet("ai-chat"), &decision).await.unwrap();
+    let after = host.install(1).await.unwrap();
+    assert_ne!(after.role, before.role);
+    assert_eq!(after.hook, HookOutcome::None, "it was installed before");
+    let active = host.store.active_installation(tenant(1), workspace(1), &applet("ai-chat")).await.unwrap();
+    let active = active.unwrap();
+    assert_eq!(active.generation, 2);
+    assert!(active.grants.table(&"clients".parse().unwrap()).unwrap().update.is_none());
+    assert_eq!(host.lifecycle.retire_unused_roles().await.unwrap(), [before.role]);
 }

@@ -1,101 +1,65 @@
-//! A private PostgreSQL for one test: its own directory, a Unix socket only, gone when the test ends.
+//! A private PostgreSQL and a database of its own for each test.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
+use applet_datasource::embedded::{Postgres, StartOptions};
 use applet_store::Store;
 use applet_types::{AppletId, Columns, Grants, TenantId, UserId, WorkspaceId};
-use tempfile::TempDir;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
-const BINARIES: &str = "/usr/lib/postgresql/15/bin";
-
-/// A running server.
-pub(crate) struct Cluster {
-    directory: TempDir,
-    server: Child,
+/// A server that lasts as long as a test uses it.
+struct Server {
+    postgres: Postgres,
+    _directory: tempfile::TempDir,
 }
 
-impl Cluster {
-    /// Makes and starts one.
-    pub(crate) fn start() -> Self {
-        let directory = tempfile::Builder::new().prefix("applet-store-").tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        let data = directory.path().join("data");
-        let made = as_server_user(Path::new(BINARIES).join("initdb"))
-            .arg("--pgdata")
-            .arg(&data)
-            .args(["--username=admin", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(made.success());
-        let server = as_server_user(Path::new(BINARIES).join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(directory.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let cluster = Self { directory, server };
-        let started = Instant::now();
-        while !cluster.psql("SELECT 1") {
-            assert!(started.elapsed() < Duration::from_secs(60), "the server does not start");
-            std::thread::sleep(Duration::from_millis(50));
+impl Server {
+    /// The server of this process, shared by the tests that run at the same time.
+    async fn shared() -> Arc<Self> {
+        static SHARED: tokio::sync::Mutex<Weak<Server>> = tokio::sync::Mutex::const_new(Weak::new());
+        let mut shared = SHARED.lock().await;
+        if let Some(server) = shared.upgrade() {
+            return server;
         }
-        cluster
+        let directory = tempfile::tempdir().unwrap();
+        let options =
+            StartOptions { directory: Some(directory.path().into()), fast: true, ..Default::default() };
+        let postgres = Postgres::start(options).await.unwrap();
+        let server = Arc::new(Self { postgres, _directory: directory });
+        *shared = Arc::downgrade(&server);
+        server
     }
+}
 
-    /// Where it is reached.
-    pub(crate) fn url(&self) -> String {
-        let socket = self.directory.path().to_string_lossy().replace('/', "%2F");
-        format!("postgres://admin@{socket}/postgres")
+/// An empty database.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    _server: Arc<Server>,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("store_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let server = Server::shared().await;
+        let url = server.postgres.ensure_database(&name).await.unwrap();
+        Self { url, _server: server }
     }
 
     /// Runs statements from outside; whether they succeed.
-    pub(crate) fn psql(&self, sql: &str) -> bool {
-        Command::new(Path::new(BINARIES).join("psql"))
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "admin", "-d", "postgres", "-c", sql, "-h"])
-            .arg(self.directory.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap()
-            .success()
+    pub(crate) async fn run(&self, sql: &str) -> bool {
+        let mut admin = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.is_ok()
     }
 
     /// A store with its schema in place.
     pub(crate) async fn store(&self) -> Store {
-        let store = Store::connect(&self.url()).await.unwrap();
+        let store = Store::connect(&self.url).await.unwrap();
         store.migrate().await.unwrap();
         store
     }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // SIGQUIT would be quicker still; SIGINT lets it remove its shared memory.
-        let _ = Command::new("kill").args(["-INT", &self.server.id().to_string()]).status();
-        let _ = self.server.wait();
-    }
-}
-
-/// PostgreSQL refuses to run as root.
-fn as_server_user(program: PathBuf) -> Command {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
-    if !root {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--pdeathsig=INT", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"])
-        .arg(program);
-    command
 }
 
 /// A tenant's id, different for every number.
