@@ -1,8 +1,14 @@
 //! What integration tests share: the private PostgreSQL of the test run, databases in it, the program.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken test set-up should stop the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken test set-up should stop the test"
+)]
 
 pub mod corpus;
+pub mod host;
 pub mod sqlgen;
 
 use std::path::PathBuf;

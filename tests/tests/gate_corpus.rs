@@ -35,7 +35,9 @@ fn judge(case: &Case, code: Option<ErrorCode>) -> Result<(), &'static str> {
         (Expect::Rejected { by: Layer::Gate, .. }, None) if case.running_is_fine => Ok(()),
         (Expect::Rejected { by: Layer::Gate, code: Some(ErrorCode::BadParameter), .. }, None) => Ok(()),
         (Expect::Rejected { by: Layer::Gate, .. }, None) => Err("is accepted"),
-        (Expect::Rejected { code: Some(expected), .. }, Some(code)) if *expected != code => Err("has another code:"),
+        (Expect::Rejected { code: Some(expected), .. }, Some(code)) if *expected != code => {
+            Err("has another code:")
+        }
         (Expect::Rejected { .. }, Some(_)) => Ok(()),
         // Left to PostgreSQL, which the program's own test asks.
         (Expect::Rejected { by: Layer::Any, .. }, None) => Ok(()),

@@ -106,7 +106,9 @@ async fn compare(walls: &[&str]) -> usize {
         match same_answer(&a, &b) {
             Ok(()) => {}
             Err(_) if data_error(&a) != data_error(&b) => moved += 1,
-            Err(difference) => panic!("{}\n{:?}\n{}\n{difference}", generated.sql, generated.params, a.rewritten),
+            Err(difference) => {
+                panic!("{}\n{:?}\n{}\n{difference}", generated.sql, generated.params, a.rewritten)
+            }
         }
         if accepted == wanted {
             break;

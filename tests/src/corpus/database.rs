@@ -118,7 +118,8 @@ impl Copy {
 
     /// Puts every row back.
     pub async fn restore(&mut self) {
-        let mut sql = format!("BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE {};", TABLES.join(", "));
+        let mut sql =
+            format!("BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE {};", TABLES.join(", "));
         for table in TABLES {
             sql.push_str(&format!("INSERT INTO public.{table} TABLE pristine.{table};"));
         }

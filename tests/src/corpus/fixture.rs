@@ -24,26 +24,46 @@ const MESSAGES: &str = "id bigint serial, tenant_id uuid, chat_id bigint, conten
 const CONFIGS: &str = "id bigint serial, tenant_id uuid, model_name varchar default null, \
     system_prompt text null, temperature numeric default null, created_at timestamptz default null, \
     updated_at timestamptz default null";
-const API_KEYS: &str = "id bigint serial, tenant_id uuid, name varchar, key text, created_at timestamptz default";
+const API_KEYS: &str =
+    "id bigint serial, tenant_id uuid, name varchar, key text, created_at timestamptz default";
 
 /// The tables of the fixture; `countries` is listed as global.
 pub fn catalog() -> Catalog {
     let tenant = || Tenancy::Column(name("tenant_id"));
-    let mut countries = table("countries", "code char, name varchar, region varchar, dial_code varchar", Tenancy::Global);
+    let mut countries =
+        table("countries", "code char, name varchar, region varchar, dial_code varchar", Tenancy::Global);
     countries.unique_keys = vec![key("countries_pkey", &["code"], true)];
-    let mut tenants =
-        table("tenants", "id uuid, name varchar, plan varchar default, created_at timestamptz default", Tenancy::Column(name("id")));
+    let mut tenants = table(
+        "tenants",
+        "id uuid, name varchar, plan varchar default, created_at timestamptz default",
+        Tenancy::Column(name("id")),
+    );
     tenants.unique_keys = vec![key("tenants_pkey", &["id"], true)];
     let mut users = table("users", USERS, tenant());
     users.unique_keys.push(key("users_email_key", &["email"], false));
     let mut clients = table("clients", CLIENTS, tenant());
     clients.unique_keys.push(key("clients_tenant_id_email_key", &["tenant_id", "email"], false));
-    clients.foreign_keys.push(reference("clients_country_code_fkey", &["country_code"], "countries", &["code"]));
+    clients.foreign_keys.push(reference(
+        "clients_country_code_fkey",
+        &["country_code"],
+        "countries",
+        &["code"],
+    ));
     let mut chats = table("chats", CHATS, tenant());
     chats.unique_keys.push(key("chats_external_ref_key", &["external_ref"], false));
-    chats.foreign_keys.push(reference("chats_client_fkey", &["tenant_id", "client_id"], "clients", &["tenant_id", "id"]));
+    chats.foreign_keys.push(reference(
+        "chats_client_fkey",
+        &["tenant_id", "client_id"],
+        "clients",
+        &["tenant_id", "id"],
+    ));
     let mut messages = table("chat_messages", MESSAGES, tenant());
-    messages.foreign_keys.push(reference("messages_chat_fkey", &["tenant_id", "chat_id"], "chats", &["tenant_id", "id"]));
+    messages.foreign_keys.push(reference(
+        "messages_chat_fkey",
+        &["tenant_id", "chat_id"],
+        "chats",
+        &["tenant_id", "id"],
+    ));
     let mut configs = table("applet_ai_chat_ai_chat_configs", CONFIGS, tenant());
     configs.unique_keys.push(key("configs_tenant_id_idx", &["tenant_id"], false));
     let api_keys = table("api_keys", API_KEYS, tenant());
@@ -53,9 +73,11 @@ pub fn catalog() -> Catalog {
 /// What a manifest of the corpus requests, granted as it is.
 pub fn grants(manifest: Manifest) -> Grants {
     let (read, write, delete): (&[&str], &[&str], &[&str]) = match manifest {
-        Manifest::Default => {
-            (&["users", "clients", "chats", "chat_messages", "countries"], &["clients", "chats", "chat_messages"], &[])
-        }
+        Manifest::Default => (
+            &["users", "clients", "chats", "chat_messages", "countries"],
+            &["clients", "chats", "chat_messages"],
+            &[],
+        ),
         Manifest::WithDelete => (
             &["users", "clients", "chats", "chat_messages", "countries"],
             &["clients", "chats", "chat_messages"],
@@ -132,7 +154,12 @@ fn column(line: &str) -> Column {
 }
 
 fn key(key: &str, columns: &[&str], primary: bool) -> UniqueKey {
-    UniqueKey { name: key.to_owned(), columns: columns.iter().copied().map(name).collect(), primary, partial: false }
+    UniqueKey {
+        name: key.to_owned(),
+        columns: columns.iter().copied().map(name).collect(),
+        primary,
+        partial: false,
+    }
 }
 
 fn reference(key: &str, columns: &[&str], target: &str, target_columns: &[&str]) -> ForeignKey {

@@ -178,7 +178,9 @@ pub struct Case {
 impl Case {
     /// Whether running it as it should be may change rows.
     pub fn writes(&self) -> bool {
-        let starts = |word: &str| self.sql.trim_start().get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word));
+        let starts = |word: &str| {
+            self.sql.trim_start().get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word))
+        };
         match self.expect {
             Expect::Effect { .. } | Expect::ForeignRowsUnchanged => true,
             Expect::Rejected { .. } | Expect::Rows { .. } => false,
@@ -225,7 +227,9 @@ pub fn cases() -> Vec<Case> {
 fn case(category: &str, raw: RawCase) -> Case {
     let sql = match (raw.sql, raw.repeat) {
         (Some(sql), None) => sql,
-        (None, Some(repeat)) => format!("{}{}{}", repeat.prefix, repeat.part.repeat(repeat.times), repeat.suffix),
+        (None, Some(repeat)) => {
+            format!("{}{}{}", repeat.prefix, repeat.part.repeat(repeat.times), repeat.suffix)
+        }
         (Some(_), Some(_)) | (None, None) => panic!("{} needs either sql or repeat", raw.id),
     };
     Case {

@@ -9,7 +9,8 @@ use super::program::{Answer, Program};
 use super::{Case, Expect, Layer, MARKERS};
 
 /// A statement that shows whether the tenant, the role and the session are still what they have to be.
-const PROBE: &str = "SELECT count(*), min(tenant_id::text), max(tenant_id::text) FROM clients WHERE id < 1000";
+const PROBE: &str =
+    "SELECT count(*), min(tenant_id::text), max(tenant_id::text) FROM clients WHERE id < 1000";
 
 /// Runs a case that changes nothing, and judges it. The error says what is wrong.
 pub async fn read(case: &Case, program: &mut Program, reference: &mut Copy) -> Result<(), String> {
@@ -26,7 +27,8 @@ pub async fn read(case: &Case, program: &mut Program, reference: &mut Copy) -> R
             };
             let sql = inlined(of, params.as_ref().unwrap_or(&case.params));
             succeeded(case, &answer, async {
-                let expected = reference.rows(&sql, answer.columns.len()).await.map_err(|error| error.to_string())?;
+                let expected =
+                    reference.rows(&sql, answer.columns.len()).await.map_err(|error| error.to_string())?;
                 same_rows(&answer.rows, &expected, *ordered, *capped)
             })
             .await
@@ -84,7 +86,9 @@ async fn judge_write(
                 match outcome {
                     Outcome::Rows(rows) => same_rows(&answer.rows, &rows, false, None)?,
                     Outcome::Count(count) if count == answer.row_count => {}
-                    Outcome::Count(count) => return Err(format!("{} rows instead of {count}", answer.row_count)),
+                    Outcome::Count(count) => {
+                        return Err(format!("{} rows instead of {count}", answer.row_count));
+                    }
                 }
                 same_changes(changes, &expected)
             })
@@ -96,7 +100,9 @@ async fn judge_write(
             answer if !answer.ok && !may_fail => Err(refusal(answer)),
             _ => Ok(()),
         },
-        Expect::ForeignRowsUnchanged | Expect::NoForeignRows => succeeded(case, answer, async { Ok(()) }).await,
+        Expect::ForeignRowsUnchanged | Expect::NoForeignRows => {
+            succeeded(case, answer, async { Ok(()) }).await
+        }
         Expect::Rejected { .. } | Expect::Rows { .. } => Err("not a case that writes".to_owned()),
     }
 }
@@ -143,7 +149,8 @@ fn rejected(case: &Case, answer: &Answer) -> Result<(), String> {
 fn no_leak(case: &Case, answer: &Answer) -> Result<(), String> {
     let shown = format!("{}{}", Value::from_iter(answer.rows.clone()), answer.message);
     let said = format!("{}{}", case.sql, Value::from_iter(case.params.clone()));
-    if let Some(marker) = MARKERS.into_iter().find(|marker| shown.contains(marker) && !said.contains(marker)) {
+    if let Some(marker) = MARKERS.into_iter().find(|marker| shown.contains(marker) && !said.contains(marker))
+    {
         return Err(format!("shows {marker}"));
     }
     match answer.span {
@@ -156,7 +163,11 @@ fn not_poisoned(program: &mut Program) -> Result<(), String> {
     let answer = program.ask(PROBE, &[]);
     let tenant = Value::from(super::TENANT_A);
     match answer.rows.as_slice() {
-        [row] if row.first() == Some(&Value::from(12)) && row.iter().skip(1).all(|value| *value == tenant) => Ok(()),
+        [row]
+            if row.first() == Some(&Value::from(12)) && row.iter().skip(1).all(|value| *value == tenant) =>
+        {
+            Ok(())
+        }
         _ => Err(format!("the next statement went wrong: {answer:?}")),
     }
 }
@@ -189,7 +200,8 @@ fn same_rows(
 /// Whether two answers to the same statement are the same: rows as a bag, the number of rows, or the code.
 pub fn same_answer(one: &Answer, other: &Answer) -> Result<(), String> {
     if one.ok != other.ok || one.code != other.code || one.row_count != other.row_count {
-        let told = |answer: &Answer| if answer.ok { format!("{} rows", answer.row_count) } else { refusal(answer) };
+        let told =
+            |answer: &Answer| if answer.ok { format!("{} rows", answer.row_count) } else { refusal(answer) };
         return Err(format!("{} and {}", told(one), told(other)));
     }
     same_rows(&one.rows, &other.rows, false, None)
@@ -241,7 +253,8 @@ fn canonical(value: &Value) -> String {
         Value::String(text) => canonical_text(text),
         Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(", ")),
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {}", canonical(value))).collect();
+            let mut fields: Vec<_> =
+                fields.iter().map(|(name, value)| format!("{name}: {}", canonical(value))).collect();
             fields.sort();
             format!("{{{}}}", fields.join(", "))
         }

@@ -40,14 +40,23 @@ impl Draft {
             Kind::Int => self.random.pick(&["1", "2", "7", "101", "0", "-3", "42"]).to_owned(),
             Kind::Num => self.random.pick(&["0.5", "100.50", "1e2", "7"]).to_owned(),
             Kind::Text => {
-                let text = self.random.pick(&["active", "lead", "open", "it's", "%TENANT%", "", r"a\b", "US", "é"]);
+                let text =
+                    self.random.pick(&["active", "lead", "open", "it's", "%TENANT%", "", r"a\b", "US", "é"]);
                 self.text(text)
             }
-            Kind::Time => self.random.pick(&["timestamptz '2026-01-01T00:00:00Z'", "'2020-05-05'::timestamptz"]).to_owned(),
+            Kind::Time => self
+                .random
+                .pick(&["timestamptz '2026-01-01T00:00:00Z'", "'2020-05-05'::timestamptz"])
+                .to_owned(),
             Kind::Date => self.random.pick(&["date '1985-03-01'", "CAST('2000-01-01' AS date)"]).to_owned(),
             Kind::Bool => self.random.pick(&["true", "false", "NULL::boolean"]).to_owned(),
-            Kind::Json => self.random.pick(&[r#"'{"source": "web"}'::jsonb"#, "'[1, 2]'::jsonb", "'{}'::jsonb"]).to_owned(),
-            Kind::Array => self.random.pick(&["ARRAY['hot', 'cold']", "'{hot}'::text[]", "ARRAY[]::text[]"]).to_owned(),
+            Kind::Json => self
+                .random
+                .pick(&[r#"'{"source": "web"}'::jsonb"#, "'[1, 2]'::jsonb", "'{}'::jsonb"])
+                .to_owned(),
+            Kind::Array => {
+                self.random.pick(&["ARRAY['hot', 'cold']", "'{hot}'::text[]", "ARRAY[]::text[]"]).to_owned()
+            }
             Kind::Uuid => format!("'{TENANT_B}'::uuid"),
         }
     }
@@ -96,8 +105,14 @@ impl Draft {
             6 => format!("extract(year FROM {})::int", self.expression(Kind::Time, depth)),
             7 => format!("cardinality({})", self.expression(Kind::Array, depth)),
             8 => format!("position('a' in {})", self.expression(Kind::Text, depth)),
-            9 => format!("greatest({}, 3, {})", self.expression(Kind::Int, depth), self.expression(Kind::Int, depth)),
-            10 => format!("({} - {} * 2)", self.expression(Kind::Int, depth), self.expression(Kind::Int, depth)),
+            9 => format!(
+                "greatest({}, 3, {})",
+                self.expression(Kind::Int, depth),
+                self.expression(Kind::Int, depth)
+            ),
+            10 => {
+                format!("({} - {} * 2)", self.expression(Kind::Int, depth), self.expression(Kind::Int, depth))
+            }
             _ => self.scalar_subquery(),
         }
     }
@@ -107,14 +122,20 @@ impl Draft {
             0 => format!("round({}, 1)", self.expression(Kind::Num, depth)),
             1 => format!("({} * 1.1)", self.expression(Kind::Num, depth)),
             2 => format!("{}::numeric(12,2)", self.leaf(Kind::Int)),
-            3 => format!("({} / nullif({}, 0))", self.expression(Kind::Num, depth), self.expression(Kind::Num, depth)),
+            3 => format!(
+                "({} / nullif({}, 0))",
+                self.expression(Kind::Num, depth),
+                self.expression(Kind::Num, depth)
+            ),
             _ => self.case(Kind::Num, depth),
         }
     }
 
     fn string(&mut self, depth: usize) -> String {
         match self.random.below(14) {
-            0 => format!("({} || {})", self.expression(Kind::Text, depth), self.expression(Kind::Text, depth)),
+            0 => {
+                format!("({} || {})", self.expression(Kind::Text, depth), self.expression(Kind::Text, depth))
+            }
             1 => format!("upper({})", self.expression(Kind::Text, depth)),
             2 => format!("left({}, 4)", self.expression(Kind::Text, depth)),
             3 => format!("substring({} from 2 for 3)", self.expression(Kind::Text, depth)),
@@ -126,7 +147,9 @@ impl Draft {
             9 => format!("({} ->> 'source')", self.expression(Kind::Json, depth)),
             10 => format!("to_char({}, 'YYYY-MM')", self.expression(Kind::Time, depth)),
             11 => format!("{}::text", self.leaf(Kind::Int)),
-            12 => format!("concat_ws(', ', {}, {})", self.expression(Kind::Text, depth), self.leaf(Kind::Text)),
+            12 => {
+                format!("concat_ws(', ', {}, {})", self.expression(Kind::Text, depth), self.leaf(Kind::Text))
+            }
             _ => format!("nullif({}, '')", self.expression(Kind::Text, depth)),
         }
     }
@@ -159,7 +182,11 @@ impl Draft {
     fn array(&mut self, depth: usize) -> String {
         match self.random.below(3) {
             0 => format!("array_append({}, {})", self.expression(Kind::Array, depth), self.leaf(Kind::Text)),
-            1 => format!("ARRAY[{}, {}]", self.expression(Kind::Text, depth), self.expression(Kind::Text, depth)),
+            1 => format!(
+                "ARRAY[{}, {}]",
+                self.expression(Kind::Text, depth),
+                self.expression(Kind::Text, depth)
+            ),
             _ => format!("string_to_array({}, ' ')", self.expression(Kind::Text, depth)),
         }
     }
@@ -173,20 +200,40 @@ impl Draft {
     /// A condition of any kind.
     pub(super) fn condition(&mut self, depth: usize) -> String {
         match self.random.below(20) {
-            0..2 => format!("({} AND {})", self.expression(Kind::Bool, depth), self.expression(Kind::Bool, depth)),
-            2..4 => format!("({} OR {})", self.expression(Kind::Bool, depth), self.expression(Kind::Bool, depth)),
+            0..2 => {
+                format!("({} AND {})", self.expression(Kind::Bool, depth), self.expression(Kind::Bool, depth))
+            }
+            2..4 => {
+                format!("({} OR {})", self.expression(Kind::Bool, depth), self.expression(Kind::Bool, depth))
+            }
             4 => format!("NOT ({})", self.expression(Kind::Bool, depth)),
             5 => format!("{} ILIKE '%a%'", self.expression(Kind::Text, depth)),
-            6 => format!("{} IN ('active', 'open', {})", self.expression(Kind::Text, depth), self.leaf(Kind::Text)),
-            7 => format!("{} BETWEEN 1 AND {}", self.expression(Kind::Int, depth), self.expression(Kind::Int, depth)),
+            6 => format!(
+                "{} IN ('active', 'open', {})",
+                self.expression(Kind::Text, depth),
+                self.leaf(Kind::Text)
+            ),
+            7 => format!(
+                "{} BETWEEN 1 AND {}",
+                self.expression(Kind::Int, depth),
+                self.expression(Kind::Int, depth)
+            ),
             8 => {
                 let kind = *self.random.pick(&[&Kind::Int, &Kind::Text, &Kind::Time]);
                 let test = self.random.pick(&["IS NULL", "IS NOT NULL"]);
                 format!("{} {test}", self.expression(kind, depth))
             }
-            9 => format!("{} = ANY({})", self.expression(Kind::Text, depth), self.expression(Kind::Array, depth)),
+            9 => format!(
+                "{} = ANY({})",
+                self.expression(Kind::Text, depth),
+                self.expression(Kind::Array, depth)
+            ),
             10 => format!("{} @> {}", self.expression(Kind::Json, depth), self.leaf(Kind::Json)),
-            11 => format!("{} IS DISTINCT FROM {}", self.expression(Kind::Int, depth), self.expression(Kind::Int, depth)),
+            11 => format!(
+                "{} IS DISTINCT FROM {}",
+                self.expression(Kind::Int, depth),
+                self.expression(Kind::Int, depth)
+            ),
             12 => self.exists(),
             13 => self.in_subquery(),
             14 => match self.column(Kind::Uuid) {
@@ -197,7 +244,8 @@ impl Draft {
             16 => format!("{} && {}", self.expression(Kind::Array, depth), self.leaf(Kind::Array)),
             17 => format!("{} ~* '^[a-m]'", self.expression(Kind::Text, depth)),
             _ => {
-                let kind = *self.random.pick(&[&Kind::Int, &Kind::Text, &Kind::Time, &Kind::Num, &Kind::Date]);
+                let kind =
+                    *self.random.pick(&[&Kind::Int, &Kind::Text, &Kind::Time, &Kind::Num, &Kind::Date]);
                 let operator = self.random.pick(&["=", "<>", "<", "<=", ">", ">=", "!="]);
                 format!("{} {operator} {}", self.expression(kind, depth), self.expression(kind, depth))
             }

@@ -130,7 +130,9 @@ impl Draft {
             13 => format!("{sql}; DELETE FROM chat_messages"),
             14 => self.long(&sql),
             15 => format!("SELECT * FROM ({sql}) AS z, (SELECT 1) y, (SELECT 2) v, api_keys"),
-            16 => format!("SELECT 1 FROM clients a, chats b, users c, countries d, chat_messages e WHERE ({sql}) IS NULL"),
+            16 => format!(
+                "SELECT 1 FROM clients a, chats b, users c, countries d, chat_messages e WHERE ({sql}) IS NULL"
+            ),
             17 => format!("{sql} FOR UPDATE"),
             18 => sql.replace("'active'", &format!("'{TENANT_B}'::uuid::text")).replace("id", "\"id\""),
             _ => {

@@ -51,7 +51,7 @@ impl Generator {
             77..92 => draft.update(),
             _ => draft.delete(),
         };
-        let hostile = draft.random.percent(38);
+        let hostile = draft.random.percent(45);
         let sql = if hostile { draft.mutate(sql) } else { sql };
         Generated { sql, params: draft.params, hostile }
     }

@@ -33,7 +33,11 @@ impl Draft {
         let outer = self.scope.clone();
         let from = self.from();
         let inner: Vec<_> = self.scope.iter().skip(outer.len()).cloned().collect();
-        let condition = if self.random.percent(70) { format!("WHERE {}", self.expression(Kind::Bool, 3)) } else { String::new() };
+        let condition = if self.random.percent(70) {
+            format!("WHERE {}", self.expression(Kind::Bool, 3))
+        } else {
+            String::new()
+        };
         let tail = match self.random.below(10) {
             0..3 => self.grouped(&condition, &from),
             3 => self.windowed(&condition, &from),
@@ -101,7 +105,9 @@ impl Draft {
         let call = self.random.pick(&["count(*)", "rank()", "dense_rank()", "sum(1)"]);
         let value = self.leaf(Kind::Text);
         if self.random.percent(30) {
-            return format!("SELECT {value}, {call} OVER w {from} {condition} WINDOW w AS (PARTITION BY {partition} ORDER BY {order})");
+            return format!(
+                "SELECT {value}, {call} OVER w {from} {condition} WINDOW w AS (PARTITION BY {partition} ORDER BY {order})"
+            );
         }
         format!("SELECT {value}, {call} OVER (PARTITION BY {partition} ORDER BY {order}) {from} {condition}")
     }
@@ -155,7 +161,14 @@ impl Draft {
                 }
             }
             _ => {
-                let kind = self.random.pick(&["JOIN", "INNER JOIN", "LEFT JOIN", "LEFT OUTER JOIN", "RIGHT JOIN", "FULL JOIN"]);
+                let kind = self.random.pick(&[
+                    "JOIN",
+                    "INNER JOIN",
+                    "LEFT JOIN",
+                    "LEFT OUTER JOIN",
+                    "RIGHT JOIN",
+                    "FULL JOIN",
+                ]);
                 let item = self.item();
                 // FULL JOIN takes only conditions that can be merged or hashed.
                 let on = if kind == "FULL JOIN" { self.equality() } else { self.on() };
@@ -175,7 +188,9 @@ impl Draft {
             .iter()
             .rev()
             .take(2)
-            .map(|source| source.columns.iter().find(|(_, kind)| *kind == Kind::Int).map(|(name, _)| name.clone()))
+            .map(|source| {
+                source.columns.iter().find(|(_, kind)| *kind == Kind::Int).map(|(name, _)| name.clone())
+            })
             .collect();
         match (two.as_slice(), ids.as_slice()) {
             ([a, b], [Some(x), Some(y)]) => format!("{a}.{x} = {b}.{y}"),
@@ -197,7 +212,11 @@ impl Draft {
             3 => {
                 let alias = self.alias();
                 let values = self.leaf(Kind::Array);
-                self.scope.push(Source { alias: alias.clone(), columns: vec![("tag".to_owned(), Kind::Text)], keyed: false });
+                self.scope.push(Source {
+                    alias: alias.clone(),
+                    columns: vec![("tag".to_owned(), Kind::Text)],
+                    keyed: false,
+                });
                 format!("unnest({values}) AS {alias}(tag)")
             }
             4..7 if !self.ctes.is_empty() => {
@@ -246,7 +265,8 @@ impl Draft {
             self.scope.clone_from(&outer);
         }
         let table = self.table();
-        let condition = if self.random.percent(60) { self.expression(Kind::Bool, 2) } else { "true".to_owned() };
+        let condition =
+            if self.random.percent(60) { self.expression(Kind::Bool, 2) } else { "true".to_owned() };
         let (id, text, time) = (self.leaf(Kind::Int), self.leaf(Kind::Text), self.leaf(Kind::Time));
         self.scope = outer;
         let columns =

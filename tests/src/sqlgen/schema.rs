@@ -57,7 +57,8 @@ impl Table {
 }
 
 /// The columns of `users` that every set of grants in the tests covers.
-pub const USER_COLUMNS: [&str; 7] = ["id", "tenant_id", "email", "first_name", "role", "is_active", "created_at"];
+pub const USER_COLUMNS: [&str; 7] =
+    ["id", "tenant_id", "email", "first_name", "role", "is_active", "created_at"];
 
 pub(super) const CLIENTS: Table = Table {
     name: "clients",

@@ -29,7 +29,8 @@ impl Draft {
         }
         let table = self.writable();
         let extra = self.random.below(table.writable.len() + 1);
-        let extra: Vec<_> = table.writable.iter().take(extra).filter(|(name, _)| *name != "content").collect();
+        let extra: Vec<_> =
+            table.writable.iter().take(extra).filter(|(name, _)| *name != "content").collect();
         let mut columns: Vec<_> = table.required.iter().map(|(name, _)| self.name(name)).collect();
         for (name, _) in &extra {
             columns.push(self.name(name));
@@ -58,7 +59,11 @@ impl Draft {
     fn row(&mut self, table: &Table, extra: &[&(&str, Kind)]) -> String {
         let mut values: Vec<_> = table.required.iter().map(|(_, value)| (*value).to_owned()).collect();
         for (_, kind) in extra {
-            values.push(if self.random.percent(8) { "DEFAULT".to_owned() } else { self.expression(*kind, 1) });
+            values.push(if self.random.percent(8) {
+                "DEFAULT".to_owned()
+            } else {
+                self.expression(*kind, 1)
+            });
         }
         format!("({})", values.join(", "))
     }
@@ -69,7 +74,8 @@ impl Draft {
     }
 
     fn upsert(&mut self) -> String {
-        let email = self.random.pick(&["client1.TENANT-A@example.com", "new@x.test", "client1.TENANT-B@example.com"]);
+        let email =
+            self.random.pick(&["client1.TENANT-A@example.com", "new@x.test", "client1.TENANT-B@example.com"]);
         let email = self.text(email);
         let own = self.random.percent(30);
         if own {
@@ -80,7 +86,11 @@ impl Draft {
                 .to_owned();
         }
         self.scope.push(CLIENTS.source("clients"));
-        let condition = if self.random.percent(50) { format!(" WHERE {}", self.qualified_condition()) } else { String::new() };
+        let condition = if self.random.percent(50) {
+            format!(" WHERE {}", self.qualified_condition())
+        } else {
+            String::new()
+        };
         self.scope.clear();
         format!(
             "INSERT INTO clients (first_name, email) VALUES ('Up TENANT-A', {email}) ON CONFLICT (tenant_id, email) \
@@ -91,21 +101,31 @@ impl Draft {
 
     /// A condition whose columns are all qualified: in DO UPDATE a bare one is ambiguous.
     fn qualified_condition(&mut self) -> String {
-        let column = self.random.pick(&["clients.status = 'active'", "clients.id < 7 OR true", "clients.email IS NOT NULL"]);
+        let column = self.random.pick(&[
+            "clients.status = 'active'",
+            "clients.id < 7 OR true",
+            "clients.email IS NOT NULL",
+        ]);
         column.to_owned()
     }
 
     pub(super) fn update(&mut self) -> String {
         let table = self.writable();
         let alias = if self.random.percent(50) { self.alias() } else { table.name.to_owned() };
-        let target = if alias == table.name { table.name.to_owned() } else { format!("{} AS {alias}", table.name) };
+        let target =
+            if alias == table.name { table.name.to_owned() } else { format!("{} AS {alias}", table.name) };
         self.scope.push(table.source(&alias));
         let count = 1 + self.random.below(3);
         let start = self.random.below(table.writable.len());
-        let assigned: Vec<_> = table.writable.iter().cycle().skip(start).take(count.min(table.writable.len())).collect();
+        let assigned: Vec<_> =
+            table.writable.iter().cycle().skip(start).take(count.min(table.writable.len())).collect();
         let mut sets = Vec::new();
         for (name, kind) in assigned {
-            let value = if self.random.percent(8) && *name != "content" { "DEFAULT".to_owned() } else { self.not_null(*kind) };
+            let value = if self.random.percent(8) && *name != "content" {
+                "DEFAULT".to_owned()
+            } else {
+                self.not_null(*kind)
+            };
             sets.push(format!("{} = {value}", self.name(name)));
         }
         let sets = sets.join(", ");
@@ -119,7 +139,11 @@ impl Draft {
         } else {
             String::new()
         };
-        let condition = if self.random.percent(85) { format!(" WHERE {}", self.expression(Kind::Bool, 2)) } else { String::new() };
+        let condition = if self.random.percent(85) {
+            format!(" WHERE {}", self.expression(Kind::Bool, 2))
+        } else {
+            String::new()
+        };
         self.scope.clear();
         let returning = self.returning(&alias, table.writable);
         format!("UPDATE {target} SET{}{sets}{from}{condition}{returning}", self.space())

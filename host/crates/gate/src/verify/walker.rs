@@ -9,7 +9,7 @@ use pg_query::protobuf::{ParamRef, RangeVar, TypeName};
 
 use super::names::{absent, catalog_name, inner};
 use super::{Checked, Disagreement, kind_of};
-use crate::accounting::{Accounting, Scoped};
+use crate::accounting::{Accounting, PrintedRelation, Scoped};
 use crate::allow::functions;
 use crate::{ScopeContext, StatementKind, Wall};
 
@@ -205,6 +205,16 @@ impl<'a> Walker<'a> {
         note(&mut self.types, &self.accounting.types, name, "type")
     }
 
+    /// What the printer takes a relation for is what the catalogue says it is.
+    fn tenancy_agrees(&self, relation: &PrintedRelation) -> Checked {
+        let table = SqlName::exact(&relation.relation).ok();
+        let table = table.as_ref().and_then(|name| self.catalog.table(name));
+        let column = table.and_then(Table::tenant_column).map(SqlName::as_str);
+        absent(relation.tenant_column.as_deref() != column, "difference in a tenant column")?;
+        let free = relation.scoped == Scoped::Free;
+        absent(free && column.is_some(), "relation without a predicate")
+    }
+
     /// Compares what was found with what the printer says it wrote. What it says beyond that was lost on
     /// the way, which is as bad as something added.
     pub(super) fn finish(mut self) -> Checked {
@@ -218,13 +228,8 @@ impl<'a> Walker<'a> {
                     && printed.alias == found.alias
             });
         absent(!same, "difference in relations")?;
-        for relation in printed {
-            let table = SqlName::exact(&relation.relation).ok();
-            let table = table.as_ref().and_then(|name| self.catalog.table(name));
-            let column = table.and_then(Table::tenant_column).map(SqlName::as_str);
-            absent(relation.tenant_column.as_deref() != column, "difference in a tenant column")?;
-            let free = relation.scoped == Scoped::Free;
-            absent(self.both_walls && free && column.is_some(), "relation without a predicate")?;
+        if self.both_walls {
+            printed.into_iter().try_for_each(|relation| self.tenancy_agrees(relation))?;
         }
         absent(self.ctes != self.accounting.ctes, "difference in common table expressions")?;
         absent(self.nested_queries != self.accounting.nested_queries, "difference in nested queries")?;
