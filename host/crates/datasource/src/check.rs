@@ -33,8 +33,7 @@ FROM pg_catalog.pg_roles r WHERE ";
 
 const OF_SESSION: &str = "r.rolname = session_user";
 
-const OF_INSTALLATIONS: &str =
-    "r.rolname IN (SELECT l.role FROM applet_host.login l WHERE l.purpose = 'installation') ORDER BY r.rolname";
+const OF_INSTALLATIONS: &str = "r.rolname IN (SELECT l.role FROM applet_host.login l WHERE l.purpose = 'installation') ORDER BY r.rolname";
 
 /// Checks the role of this session: it must not be a superuser, bypass row security, own anything, or be
 /// a member of anything but `applet_guest`.

@@ -13,25 +13,32 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 pub(crate) const A: &str = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 
-/// A server that lasts as long as a test uses it.
+/// The server of the whole test run, when there is one.
+const SHARED_SERVER: &str = "APPLET_TEST_ADMIN_URL";
+
+/// A server of this process. It lasts as long as a test uses it.
 pub(crate) struct Server {
     postgres: Postgres,
     _directory: tempfile::TempDir,
 }
 
 impl Server {
-    /// The server of this process, shared by the tests that run at the same time.
+    async fn start() -> Arc<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let options =
+            StartOptions { directory: Some(directory.path().into()), fast: true, ..Default::default() };
+        let postgres = Postgres::start(options).await.unwrap();
+        Arc::new(Self { postgres, _directory: directory })
+    }
+
+    /// Shared by the tests of this process that run at the same time.
     async fn shared() -> Arc<Self> {
         static SHARED: tokio::sync::Mutex<Weak<Server>> = tokio::sync::Mutex::const_new(Weak::new());
         let mut shared = SHARED.lock().await;
         if let Some(server) = shared.upgrade() {
             return server;
         }
-        let directory = tempfile::tempdir().unwrap();
-        let options =
-            StartOptions { directory: Some(directory.path().into()), fast: true, ..Default::default() };
-        let postgres = Postgres::start(options).await.unwrap();
-        let server = Arc::new(Self { postgres, _directory: directory });
+        let server = Self::start().await;
         *shared = Arc::downgrade(&server);
         server
     }
@@ -41,7 +48,7 @@ impl Server {
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) name: String,
-    server: Arc<Server>,
+    server: Option<Arc<Server>>,
 }
 
 pub(crate) async fn connect(url: &str) -> PgConnection {
@@ -92,23 +99,46 @@ pub(crate) fn usual_grants() -> Grants {
 
 impl Database {
     pub(crate) async fn new() -> Self {
+        match std::env::var(SHARED_SERVER) {
+            Ok(url) => Self::on(None, &url).await,
+            Err(_) => Self::on_server(Server::shared().await).await,
+        }
+    }
+
+    /// On a server that no other test uses: for what changes roles that all databases share.
+    pub(crate) async fn alone() -> Self {
+        Self::on_server(Server::start().await).await
+    }
+
+    /// Another database on the same server.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::on(self.server.clone(), &self.on_same_server("postgres")).await
+    }
+
+    async fn on_server(server: Arc<Server>) -> Self {
+        let url = server.postgres.admin_url();
+        Self::on(Some(server), &url).await
+    }
+
+    async fn on(server: Option<Arc<Server>>, admin_url: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("crm_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let server = Server::shared().await;
-        let url = server.postgres.ensure_database(&name).await.unwrap();
+        run(&mut connect(admin_url).await, &format!("CREATE DATABASE {name}")).await.unwrap();
+        let url = admin_url.replace("/postgres?", &format!("/{name}?"));
         run(&mut connect(&url).await, include_str!("fixture.sql")).await.unwrap();
         Self { url, name, server }
+    }
+
+    fn on_same_server(&self, database: &str) -> String {
+        self.url.replace(&format!("/{}?", self.name), &format!("/{database}?"))
     }
 
     /// A copy of the whole database.
     pub(crate) async fn copy(&self) -> Self {
         let name = format!("{}_copy", self.name);
-        let admin_url = self.url.replace(&format!("/{}?", self.name), "/postgres?");
-        run(&mut connect(&admin_url).await, &format!("CREATE DATABASE {name} TEMPLATE {}", self.name))
-            .await
-            .unwrap();
-        let url = self.url.replace(&format!("/{}?", self.name), &format!("/{name}?"));
-        Self { url, name, server: Arc::clone(&self.server) }
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {}", self.name);
+        run(&mut connect(&self.on_same_server("postgres")).await, &sql).await.unwrap();
+        Self { url: self.on_same_server(&name), name, server: self.server.clone() }
     }
 
     pub(crate) async fn catalog(&self) -> Catalog {
