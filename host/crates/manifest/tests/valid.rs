@@ -120,7 +120,9 @@ fn s4_10_write_grants_name_operations_and_columns_and_reading_does_not_follow() 
     let messages = grants.table(&name("chat_messages")).unwrap();
     assert_eq!(messages.read, None);
     assert_eq!(messages.insert, only(["chat_id", "content", "sender_type"]));
-    assert_eq!(messages.update, only(["read_at", "deleted_at"]));
+    assert_eq!(messages.update, only(["read_at"]));
+    let chats = grants.table(&name("chats")).unwrap();
+    assert_eq!(chats.update, only(["status", "closed_at", "deleted_at"]));
     let plain = example("ai-chat.yaml").requested();
     let clients = plain.table(&name("clients")).unwrap();
     assert_eq!((&clients.insert, &clients.update), (&Some(Columns::All), &Some(Columns::All)));

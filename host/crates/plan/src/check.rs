@@ -195,15 +195,12 @@ impl<'a> Checker<'a> {
     /// Keys of other tables that span tenants, where the applet may write: whether a value exists in
     /// another tenant could show (SPEC Decision 7). And rows of others that the applet can pin.
     pub(crate) fn warnings(&self, grants: &Grants, keys: &[ResolvedKey]) -> Vec<String> {
-        let written = grants.tables().filter(|(name, grant)| {
-            !grants.is_own(name) && (grant.insert.is_some() || grant.update.is_some())
-        });
         let mut warnings = Vec::new();
-        for table in written.filter_map(|(name, _)| self.catalog.table(name)) {
-            for key in table.global_keys() {
+        for (name, grant) in grants.tables().filter(|(name, _)| !grants.is_own(name)) {
+            let Some(table) = self.catalog.table(name) else { continue };
+            for key in table.global_keys().into_iter().filter(|key| writes_key(grant, table, key)) {
                 warnings.push(format!(
-                    "key `{key}` of `{}` spans tenants: its columns cannot be written unless the operator allows it",
-                    table.name
+                    "key `{key}` of `{name}` spans tenants: its columns cannot be written unless the operator allows it"
                 ));
             }
         }
@@ -225,6 +222,20 @@ impl<'a> Checker<'a> {
     fn problem(&mut self, code: ProblemCode, table: &SqlName, message: String) {
         self.problems.push(Problem { code, table: table.to_string(), message });
     }
+}
+
+/// Whether a grant covers writing a column of this key. A key whose columns are not all known counts.
+fn writes_key(grant: &TableGrant, table: &Table, key: &str) -> bool {
+    let unique = table.unique_keys.iter().map(|known| (&known.name, &known.columns, known.partial));
+    let foreign = table.foreign_keys.iter().map(|known| (&known.name, &known.columns, false));
+    let written = |column: &SqlName| {
+        [&grant.insert, &grant.update].into_iter().flatten().any(|columns| columns.contains(column))
+    };
+    let writes = grant.insert.is_some() || grant.update.is_some();
+    writes
+        && unique
+            .chain(foreign)
+            .any(|(name, columns, partial)| name == key && (partial || columns.iter().any(written)))
 }
 
 /// A type without its length: `character varying(100)` and `character varying(255)` can be compared.

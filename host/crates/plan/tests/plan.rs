@@ -210,6 +210,10 @@ fn s4_18_keys_that_span_tenants_and_rows_that_cannot_go_are_named_before_approva
             "a row of `clients` cannot be deleted while a row of `applet_notes_notes` points at it",
         ]
     );
+    let elsewhere = notes("notes", "clients", "id")
+        .replace("createTables", "write: [{ table: users, operations: [soft-delete] }], createTables");
+    let elsewhere = load(elsewhere.as_bytes()).unwrap();
+    assert_eq!(plan(&elsewhere, &crm()).warnings().len(), 1, "soft delete writes no column of the key");
 }
 
 #[test]
