@@ -5,7 +5,7 @@ use applet_store::{
     Applet, ApprovalRefusal, ApprovedPlan, InstallationStatus, OperationLease, PlanState, State, StateChange,
     StoreError, Takeover,
 };
-use applet_types::{AppletId, OperationId, RequestId, WorkspaceId};
+use applet_types::{AppletId, ErrorCode, Failure, OperationId, RequestId, WorkspaceId};
 
 use crate::planning::compute;
 use crate::steps::Work;
@@ -114,6 +114,35 @@ impl Lifecycle {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Gives up an installation that failed and could be resumed, so that another plan can be made. What
+    /// it has made is kept, for the next installation to join.
+    ///
+    /// # Errors
+    ///
+    /// [`LifecycleError::Illegal`] unless it failed in a way that can be resumed.
+    pub async fn give_up(
+        &self,
+        ctx: &OpContext,
+        workspace: WorkspaceId,
+        applet: &AppletId,
+    ) -> Result<(), LifecycleError> {
+        ctx.manage()?;
+        let status = self.status(ctx, workspace, applet).await?;
+        let State::Failed { step, .. } = transition(status.state, Event::GiveUp)? else {
+            return Err(LifecycleError::Held);
+        };
+        let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
+        let operation = operation.ok_or(LifecycleError::NotFound("operation"))?;
+        match self.parts.store.take_over(operation.id).await? {
+            Takeover::Taken(_, lease) => {
+                let given_up = Failure::new(ErrorCode::Internal, "given up by an admin");
+                lease.fail(step, &operation.failure.unwrap_or(given_up), false).await?;
+                Ok(())
+            }
+            Takeover::Held | Takeover::Over => Err(LifecycleError::Held),
+        }
     }
 
     /// `None` when somebody else works on it, or it is over.

@@ -32,6 +32,8 @@ pub enum Event {
         /// Whether resuming makes sense.
         resumable: bool,
     },
+    /// An admin gives up what could be resumed.
+    GiveUp,
     /// An admin switches it off.
     Disable,
     /// An admin switches it on again.
@@ -55,6 +57,7 @@ impl Event {
             Self::Resume(_) => "resume",
             Self::Finish => "finish",
             Self::Fail { .. } => "fail",
+            Self::GiveUp => "give-up",
             Self::Disable => "disable",
             Self::Enable => "enable",
             Self::Retire => "retire",
@@ -118,8 +121,9 @@ pub fn transition(state: State, event: Event) -> Result<State, IllegalTransition
             Event::Retire => Ok(State::Retiring),
             _ => Err(illegal),
         },
-        State::Failed { resumable, .. } => match event {
+        State::Failed { step, resumable } => match event {
             Event::Resume(step) if resumable => Ok(State::Applying { step }),
+            Event::GiveUp if resumable => Ok(State::Failed { step, resumable: false }),
             Event::Plan if !resumable => Ok(State::Planned),
             Event::Retire if !resumable => Ok(State::Retiring),
             _ => Err(illegal),
@@ -142,6 +146,7 @@ const fn applying(event: Event) -> Option<State> {
         | Event::Approve
         | Event::Reject
         | Event::Start
+        | Event::GiveUp
         | Event::Disable
         | Event::Enable
         | Event::Retire
@@ -183,6 +188,7 @@ mod tests {
             Event::Resume(3),
             Event::Finish,
             Event::Fail { step: 3, resumable: true },
+            Event::GiveUp,
             Event::Disable,
             Event::Enable,
             Event::Retire,

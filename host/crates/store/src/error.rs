@@ -52,8 +52,8 @@ impl StoreError {
         match state.as_deref() {
             Some("AH001") => return Self::Fenced,
             Some("AH002") => return Self::NameTaken,
-            // lock_not_available
-            Some("55P03") => return Self::Busy,
+            // A lock was not free in time, or we were the victim of a deadlock.
+            Some("55P03" | "40P01" | "40001") => return Self::Busy,
             _ => {}
         }
         let constraint = error.as_database_error().and_then(|error| error.constraint());

@@ -1,4 +1,4 @@
-//! Numbers of the advisory locks that the store takes.
+//! Numbers of the advisory locks that the store takes. The list of all is `applet_datasource::locks`.
 
 use applet_types::OperationId;
 

@@ -156,9 +156,14 @@ async fn s4_18_of_racing_installations_exactly_one_spends_the_approval() {
     let store = database.store().await;
     let planned = planned(&store, 1).await;
     approve(&store, &planned, MAX_APPROVAL_VALIDITY).await;
-    let racers = futures_all((0..8).map(|_| redeem(&store, &planned))).await;
+    let mut racers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (store, digest, plan) = (store.clone(), planned.digest, planned.plan.digest.clone());
+        let installation = planned.installation.id;
+        racers.spawn(async move { store.redeem(tenant(1), installation, digest, &plan, APPLYING).await });
+    }
     let mut winners = 0;
-    for outcome in racers {
+    for outcome in racers.join_all().await {
         match outcome.unwrap() {
             Ok(_) => winners += 1,
             Err(refusal) => assert_eq!(refusal, ApprovalRefusal::Spent),
@@ -166,24 +171,6 @@ async fn s4_18_of_racing_installations_exactly_one_spends_the_approval() {
     }
     assert_eq!(winners, 1);
     assert_eq!(store.unfinished_operations().await.unwrap().len(), 1);
-}
-
-/// Awaits all at once.
-async fn futures_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut pending: Vec<_> = futures.map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, slot) in pending.iter_mut().zip(&mut done) {
-            if slot.is_none()
-                && let std::task::Poll::Ready(output) = future.as_mut().poll(context)
-            {
-                *slot = Some(output);
-            }
-        }
-        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    done.into_iter().flatten().collect()
 }
 
 #[tokio::test]

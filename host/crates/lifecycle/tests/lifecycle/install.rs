@@ -189,3 +189,23 @@ async fn s4_18_fewer_grants_are_a_change_of_their_own_and_the_role_before_is_dro
     assert!(active.grants.table(&"clients".parse().unwrap()).unwrap().update.is_none());
     assert_eq!(host.lifecycle.retire_unused_roles().await.unwrap(), [before.role]);
 }
+
+#[tokio::test]
+async fn s4_30_what_can_be_resumed_can_be_given_up_and_planned_again() {
+    let database = Database::new().await;
+    let faults = Faults::armed(FaultPoint::WallRaised, Fault::Error);
+    let host = Host::with(&database.url, faults, Recording::default()).await;
+    host.submit(MANIFEST).await;
+    let planned = host.plan(1).await;
+    host.approve(1, &planned).await;
+    host.install(1).await.unwrap_err();
+    assert_eq!(host.plan_of(1, "ai-chat").await.unwrap_err().code(), "illegal-transition");
+    host.lifecycle.give_up(&admin(1), workspace(1), &applet("ai-chat")).await.unwrap();
+    assert!(matches!(host.state(1).await, State::Failed { resumable: false, .. }));
+
+    let host = Host::on(&database.url).await;
+    assert_eq!(host.install(1).await.unwrap_err().code(), "approval-spent");
+    let planned = host.plan(1).await;
+    host.approve(1, &planned).await;
+    assert!(!host.install(1).await.unwrap().tables[0].created, "the table was there already");
+}
