@@ -40,15 +40,17 @@ fn failure(error: &ParserError, text: &Text<'_>) -> applet_types::Failure {
             let found = span.and_then(|span| text.sql().get(span.start..)).and_then(|rest| {
                 rest.split(|c: char| c.is_whitespace() || c == '(' || c == ',' || c == ';').next()
             });
-            match found {
-                Some(word) if !word.is_empty() => {
-                    let word: String = word.chars().take(40).collect();
-                    let span = span
-                        .map(|span| applet_types::Span { start: span.start, end: span.start + word.len() });
-                    syntax(span, format!("syntax error near `{word}`"))
-                }
-                Some(_) | None => syntax(span, "syntax error"),
+            let Some(word) = found.filter(|word| !word.is_empty()) else {
+                return syntax(span, "syntax error");
+            };
+            let word: String = word.chars().take(40).collect();
+            let span =
+                span.map(|span| applet_types::Span { start: span.start, end: span.start + word.len() });
+            if word == "?" {
+                let message = "`?` is not a parameter: write `$1`, `$2` and so on";
+                return reject(ErrorCode::BadParameter, "parameter-form", span, message);
             }
+            syntax(span, format!("syntax error near `{word}`"))
         }
     }
 }

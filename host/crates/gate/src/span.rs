@@ -3,17 +3,22 @@
 use applet_types::Span;
 use sqlparser::tokenizer::{Location, Span as ParserSpan};
 
-/// The guest's text and where its lines start.
+/// The guest's text, and where each character and each line starts: looked up for every token, so that a
+/// long line must not cost its length each time.
 #[derive(Debug)]
 pub(crate) struct Text<'a> {
     sql: &'a str,
+    /// The byte at which each character starts.
+    characters: Vec<usize>,
+    /// The number of the first character of each line.
     lines: Vec<usize>,
 }
 
 impl<'a> Text<'a> {
     pub(crate) fn new(sql: &'a str) -> Self {
-        let after_breaks = sql.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { sql, lines: std::iter::once(0).chain(after_breaks).collect() }
+        let characters = sql.char_indices().map(|(at, _)| at).collect();
+        let breaks = sql.chars().enumerate().filter(|(_, c)| *c == '\n').map(|(number, _)| number + 1);
+        Self { sql, characters, lines: std::iter::once(0).chain(breaks).collect() }
     }
 
     pub(crate) const fn sql(&self) -> &'a str {
@@ -35,10 +40,8 @@ impl<'a> Text<'a> {
     fn offset(&self, location: Location) -> Option<usize> {
         let line = usize::try_from(location.line).ok()?.checked_sub(1)?;
         let column = usize::try_from(location.column).ok()?.checked_sub(1)?;
-        let start = *self.lines.get(line)?;
-        let rest = self.sql.get(start..)?;
-        let within = rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
-        Some(start + within)
+        let number = self.lines.get(line)?.checked_add(column)?;
+        Some(self.characters.get(number).copied().unwrap_or(self.sql.len()))
     }
 }
 

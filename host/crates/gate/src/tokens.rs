@@ -27,6 +27,7 @@ pub(crate) fn tokenize(text: &Text<'_>, limits: &StatementLimits) -> Gate<Tokens
         let span = text.span(sqlparser::tokenizer::Span::new(error.location, error.location));
         syntax(span, "a literal, identifier or comment is not closed or not valid")
     })?;
+    tokens = tokens.into_iter().flat_map(signs_apart).collect();
     let significant = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).count();
     if significant > limits.tokens {
         let message = format!("statement has {significant} tokens, at most {} are allowed", limits.tokens);
@@ -41,6 +42,34 @@ pub(crate) fn tokenize(text: &Text<'_>, limits: &StatementLimits) -> Gate<Tokens
     one_statement(&mut tokens, text)?;
     statement_word(&tokens, text)?;
     Ok(Tokens { tokens, parameters })
+}
+
+/// `x >-1` compares with a negative number: an operator of PostgreSQL ends before such a sign, the parser's
+/// does not.
+fn signs_apart(found: TokenWithSpan) -> Vec<TokenWithSpan> {
+    let TokenWithSpan { token, span } = found;
+    let apart = match &token {
+        Token::CustomBinaryOperator(text) => {
+            let (base, sign) = match (text.strip_suffix('-'), text.strip_suffix('+')) {
+                (Some(base), _) => (base, Token::Minus),
+                (None, Some(base)) => (base, Token::Plus),
+                (None, None) => ("", Token::EOF),
+            };
+            let base = match base {
+                "<" => Some(Token::Lt),
+                ">" => Some(Token::Gt),
+                "<=" => Some(Token::LtEq),
+                ">=" => Some(Token::GtEq),
+                "<>" => Some(Token::Neq),
+                "->" => Some(Token::Arrow),
+                "->>" => Some(Token::LongArrow),
+                _ => None,
+            };
+            base.map(|base| vec![TokenWithSpan { token: base, span }, TokenWithSpan { token: sign, span }])
+        }
+        _ => None,
+    };
+    apart.unwrap_or_else(|| vec![TokenWithSpan { token, span }])
 }
 
 struct Check<'t, 'a> {

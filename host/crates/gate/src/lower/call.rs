@@ -187,6 +187,11 @@ impl Lower<'_> {
                 name,
                 arg,
                 operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
+            }
+            | FunctionArg::ExprNamed {
+                name: AstExpr::Identifier(name),
+                arg,
+                operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
             } => Ok(Arg { name: Some(self.label(name)?), value: self.argument_value(arg, scope, span)? }),
             FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
                 Err(unsupported("function-arguments", span, "this form of a named argument"))

@@ -157,20 +157,11 @@ impl Lower<'_> {
                 let message = format!("operator `{op}` cannot be used");
                 return Err(reject(ErrorCode::OperatorNotAllowed, "operator", self.span_of(right), message));
             };
-            let span = || self.span_of(right);
-            let operand = {
-                let span = span();
-                let operand = self.expr(right, scope)?;
-                if operator == "^" && literal_number(&operand).is_some_and(|n| n.abs() > MAX_EXPONENT) {
-                    return Err(reject(
-                        ErrorCode::OperatorNotAllowed,
-                        "exponent",
-                        span,
-                        "exponent of `^` is larger than 100",
-                    ));
-                }
-                operand
-            };
+            let operand = self.expr(right, scope)?;
+            if operator == "^" && literal_number(&operand).is_some_and(|n| n.abs() > MAX_EXPONENT) {
+                let message = "exponent of `^` is larger than 100";
+                return Err(reject(ErrorCode::OperatorNotAllowed, "exponent", self.span_of(right), message));
+            }
             rest.push((operator, operand));
         }
         Ok(Expr::Chain { first, rest })

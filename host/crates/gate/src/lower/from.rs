@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::query::renamed;
-use super::scope::{Entry, Scope, shown_by_star};
+use super::scope::{Access, Entry, Scope, shown_by_star};
 use super::{Lower, Place};
 use crate::allow::functions::{self, TableColumns};
 use crate::ir::{Arg, Call, Constraint, FromItem, Join, JoinKind, Name};
@@ -371,7 +371,7 @@ pub(super) fn stars_of(entry: &Entry) -> Vec<Star> {
             relation: Some(entry.alias.clone()),
             column: column.name.clone(),
             shown: shown.contains(&&column.name),
-            read_of: entry.table.clone(),
+            read_of: entry.table.clone().filter(|_| column.access == Access::Granted),
         })
         .collect()
 }

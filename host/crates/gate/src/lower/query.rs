@@ -22,6 +22,9 @@ impl Lower<'_> {
         outer: Option<&Scope<'_>>,
         place: Place,
     ) -> Gate<Named> {
+        if let (Place::Top, Some(inner)) = (place, only_parentheses(query)) {
+            return self.deeper(|| query.span(), |this| this.query(inner, outer, place));
+        }
         self.deeper(|| query.span(), |this| this.query_inside(query, outer, place))
     }
 
@@ -348,4 +351,28 @@ impl Lower<'_> {
 pub(super) fn renamed(names: Vec<Name>, columns: &[Name]) -> Vec<Name> {
     let kept = names.into_iter().skip(columns.len());
     columns.iter().cloned().chain(kept).collect()
+}
+
+/// The query inside of parentheses that have nothing else around them. The row cap has to go inside: with
+/// a LIMIT there already, PostgreSQL takes no second one outside.
+fn only_parentheses(query: &ast::Query) -> Option<&ast::Query> {
+    let ast::Query {
+        with: None,
+        body,
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks,
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators,
+    } = query
+    else {
+        return None;
+    };
+    match body.as_ref() {
+        SetExpr::Query(inner) if locks.is_empty() && pipe_operators.is_empty() => Some(inner),
+        _ => None,
+    }
 }
