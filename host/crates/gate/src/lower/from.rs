@@ -241,7 +241,7 @@ impl Lower<'_> {
             Some(alias) => self.alias(alias)?,
             None => (target.name.clone(), Vec::new()),
         };
-        let (mut relation, mut entry) = self.relation(&target, alias_name);
+        let (mut relation, mut entry) = self.relation(&target, alias_name, false);
         if !columns.is_empty() {
             // New names go to the columns that can be seen, in order.
             if columns.len() > relation.readable.len() {

@@ -72,7 +72,7 @@ impl<'a> Lower<'a> {
             .ok_or_else(|| table_not_allowed(target.name.as_str(), Operation::Insert, target.span))?;
         let names = self.insert_columns(columns, &target)?;
         let source = self.source(source.as_deref(), names.len(), &target)?;
-        let (mut relation, entry) = self.relation(&target, alias);
+        let (mut relation, entry) = self.relation(&target, alias, true);
         relation.scoped = Scoped::Inserted;
         let conflict = on.as_ref().map(|on| self.conflict(on, &target, &entry)).transpose()?;
         let mut scope = Scope::default();

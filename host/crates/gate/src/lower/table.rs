@@ -82,13 +82,17 @@ impl<'a> Lower<'a> {
         Ok((table, grant))
     }
 
-    /// The relation to print and what its columns allow.
-    pub(super) fn relation(&self, target: &Target<'_>, alias: Name) -> (Relation, Entry) {
+    /// The relation to print and what its columns allow. `written` says whether the statement writes it: then
+    /// its key is readable without a read grant (S4.10).
+    pub(super) fn relation(&self, target: &Target<'_>, alias: Name, written: bool) -> (Relation, Entry) {
         let table = target.table;
         let columns: Vec<_> = table
             .columns
             .iter()
-            .map(|column| ScopeColumn { name: (&column.name).into(), access: access(target, &column.name) })
+            .map(|column| ScopeColumn {
+                name: (&column.name).into(),
+                access: access(target, &column.name, written),
+            })
             .collect();
         let readable = columns.iter().filter(|c| c.access.is_readable()).map(|c| c.name.clone()).collect();
         let relation = Relation {
@@ -116,12 +120,10 @@ const fn everything() -> TableGrant {
     }
 }
 
-fn access(target: &Target<'_>, column: &SqlName) -> Access {
-    let TableGrant { read, insert, update, delete } = &target.grant;
-    let written = insert.is_some() || update.is_some() || *delete;
+fn access(target: &Target<'_>, column: &SqlName, written: bool) -> Access {
     let in_key = target.table.primary_key().is_some_and(|key| key.columns.contains(column));
     let key = in_key || target.table.tenant_column() == Some(column);
-    match read {
+    match &target.grant.read {
         Some(columns) if columns.contains(column) => Access::Granted,
         _ if written && key => Access::Key,
         Some(_) => Access::NoColumn,

@@ -83,7 +83,7 @@ impl<'a> Lower<'a> {
                 _ => return Err(syntax(span, "the target of a write takes no column aliases")),
             },
         };
-        let (relation, entry) = self.relation(&target, alias);
+        let (relation, entry) = self.relation(&target, alias, true);
         Ok((target, relation, entry))
     }
 
