@@ -155,7 +155,7 @@ mod tests {
     fn s4_a_key_that_others_can_read_is_refused() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
-        drop(seal(directory.path()));
+        let _ = seal(directory.path());
         fs::set_permissions(directory.path().join("key"), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(Seal::of(directory.path(), 7).is_err());
     }

@@ -1,15 +1,13 @@
 //! Hooks, and what applets may rely on while they run.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{Host, applet_code, built, guest, host_code};
 use applet_runtime::RuntimeLimits;
 use applet_types::{Applets, ErrorCode, HookCall, HookError, Version};
 use serde_json::{Value, json};
-use support::{Host, applet_code, built, guest, host_code};
 
 async fn conformance() -> (Host, applet_types::ComponentDigest) {
     let host = Host::new();

@@ -1,8 +1,6 @@
 //! A runtime on a scripted database: it answers what a test wants and writes down what it was asked. Good
 //! enough for what concerns the runtime itself; guests on a real PostgreSQL are in `tests/`.
 
-#![expect(dead_code, reason = "each test file uses its part")]
-
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
