@@ -35,16 +35,13 @@ pub(crate) async fn explain(admin: &mut Admin, role: &str) -> Result<String, Err
     let query = sqlx::query_as::<_, Rule>(FIRST_MATCH).bind(role).bind(local);
     let doing = "cannot read the rules of pg_hba.conf";
     let rule = query.fetch_optional(admin.session()).await.map_err(Error::statement(doing))?;
-    let kind = if local { "local" } else { "host" };
-    let want = format!(
-        "put `{kind} all +applet_guest{} scram-sha-256` before it",
-        if local { "" } else { " samenet" }
-    );
+    let line = if local {
+        "local all +applet_guest scram-sha-256"
+    } else {
+        "host all +applet_guest samenet scram-sha-256"
+    };
     Ok(match rule {
-        None => format!(
-            "no rule of pg_hba.conf lets it in: add `{kind} all +applet_guest{} scram-sha-256`",
-            if local { "" } else { " samenet" }
-        ),
+        None => format!("no rule of pg_hba.conf lets it in: add `{line}` and reload"),
         Some(rule) if matches!(rule.auth_method.as_str(), "scram-sha-256" | "md5" | "password" | "trust") => {
             format!(
                 "line {} of pg_hba.conf (`{}`) decides and takes passwords: its password or its limits do not fit",
@@ -52,7 +49,7 @@ pub(crate) async fn explain(admin: &mut Admin, role: &str) -> Result<String, Err
             )
         }
         Some(rule) => format!(
-            "line {} of pg_hba.conf (`{}`) decides: applet roles log in with a password; {want} and reload",
+            "line {} of pg_hba.conf (`{}`) decides, and applet roles log in with a password: put `{line}` before it and reload",
             rule.line_number, rule.text
         ),
     })

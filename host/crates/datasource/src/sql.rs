@@ -5,9 +5,8 @@ pub(crate) fn ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text as a literal. Refuses nothing: PostgreSQL itself refuses NUL bytes. The `E` form would read
-/// backslashes; this form does not, whatever `standard_conforming_strings` says, because a text with
-/// backslashes is written with `E` and doubled ones.
+/// A text as a literal. Backslashes are written in the form that means the same whatever
+/// `standard_conforming_strings` says.
 pub(crate) fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }

@@ -182,6 +182,32 @@ async fn a6_a_second_process_uses_the_running_server_and_does_not_stop_it() {
 }
 
 #[tokio::test]
+async fn e4_an_interrupted_initdb_leaves_nothing_half_made() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("data.new")).unwrap();
+    std::fs::write(directory.path().join("data.new/PG_VERSION"), "15").unwrap();
+    let postgres = Postgres::start(options(directory.path())).await.unwrap();
+    assert_eq!(ask(&postgres, "SELECT 'up'").await, "up");
+    assert!(!directory.path().join("data.new").exists());
+}
+
+#[tokio::test]
+async fn a6_the_servers_account_reaches_its_own_files_only() {
+    use std::os::unix::fs::MetadataExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("host");
+    let _postgres = Postgres::start(options(&directory)).await.unwrap();
+    let meta = |name: &str| std::fs::metadata(directory.join(name)).unwrap();
+    let me = rustix::process::geteuid().as_raw();
+    for ours in [".", "host.lock", "host.json", "postgres.log"] {
+        assert_eq!((meta(ours).uid(), meta(ours).mode() & 0o066), (me, 0), "{ours}");
+    }
+    for theirs in ["data", "run"] {
+        assert_eq!(meta(theirs).mode() & 0o777, 0o700, "{theirs}");
+    }
+}
+
+#[tokio::test]
 async fn a6_what_is_not_ours_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();

@@ -4,7 +4,7 @@
 use crate::common::{A, Database, applet, name, run, texts, usual_grants};
 use applet_datasource::Admin;
 use applet_datasource::wall::{Preparation, Purpose};
-use applet_types::{Columns, Grants, Login, Secret};
+use applet_types::{Columns, Grants, Login, PhysicalTable, Secret};
 use sqlx::{Connection as _, PgConnection};
 
 /// Everything that a preparation can change, as text.
@@ -232,6 +232,41 @@ async fn d1_two_databases_of_a_server_are_prepared_at_the_same_time() {
         for prepared in [&first, &second] {
             assert!(prepared.login.role.len() <= 63);
         }
+    }
+}
+
+#[tokio::test]
+async fn s4_22_own_tables_are_forced_and_their_stamp_can_be_kept() {
+    let database = Database::new().await;
+    let mut admin = database.admin().await;
+    run(
+        &mut admin,
+        "CREATE TABLE applet_ai_chat_notes (tenant_id uuid NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY,
+         body text, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), PRIMARY KEY (tenant_id, id))",
+    )
+    .await
+    .unwrap();
+    let mut grants = Grants::builder();
+    let own = grants.own_table(name("notes"), PhysicalTable::of(&applet(), &name("notes")).unwrap());
+    own.insert = Some(Columns::All);
+    own.update = Some(Columns::Only([name("body")].into()));
+    let prepared = database.prepare(&grants.build()).await.unwrap();
+    let forced =
+        "SELECT relname FROM pg_class WHERE relforcerowsecurity AND relnamespace = 'public'::regnamespace";
+    assert_eq!(texts(&mut admin, forced).await.unwrap(), ["applet_ai_chat_notes"]);
+    let mut session = database.session(&prepared.login).await;
+    run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
+    let insert =
+        format!("INSERT INTO applet_ai_chat_notes (tenant_id, body) VALUES ('{A}', 'x') RETURNING id");
+    assert_eq!(run(&mut session, &insert).await, Ok(1));
+    let update = "UPDATE applet_ai_chat_notes SET body = 'y', updated_at = now() WHERE id = 1";
+    assert_eq!(run(&mut session, update).await, Ok(1));
+    for denied in [
+        "SELECT body FROM applet_ai_chat_notes",
+        "DELETE FROM applet_ai_chat_notes",
+        "ALTER TABLE applet_ai_chat_notes ADD a int",
+    ] {
+        assert_eq!(run(&mut session, denied).await, Err("42501".to_owned()), "{denied}");
     }
 }
 
