@@ -4,7 +4,7 @@ use applet_datasource::twin::TwinReport;
 use applet_manifest::{SelectionError, Violations};
 use applet_plan::PlanRefusal;
 use applet_store::{ApprovalRefusal, StoreError};
-use applet_types::{ErrorCode, Failure, HookError};
+use applet_types::{ErrorCode, ErrorGroup, Failure, HookError};
 
 use crate::{IllegalTransition, InjectedFault};
 
@@ -123,7 +123,11 @@ impl LifecycleError {
         match self {
             Self::Database(_) | Self::Fault(_) | Self::Held => true,
             Self::Store(error) => error.code().retryable(),
-            Self::Hook(HookError::Host(failure)) => failure.code.retryable(),
+            // A hook that took too long would take as long again, and hold up the whole workspace.
+            Self::Hook(HookError::Host(failure)) => match failure.code.group() {
+                ErrorGroup::Timeout => false,
+                _ => failure.code.retryable(),
+            },
             Self::NotFound(_)
             | Self::NotAdmin
             | Self::Manifest(_)

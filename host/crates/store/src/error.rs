@@ -30,7 +30,9 @@ pub enum StoreError {
     #[error("a table name of this applet belongs to another applet")]
     NameTaken,
     /// The workspace is being changed already, or a lock is not free.
-    #[error("another change of this workspace is under way")]
+    #[error(
+        "another change of this workspace is under way, or one that failed waits to be resumed or given up"
+    )]
     Busy,
 }
 
