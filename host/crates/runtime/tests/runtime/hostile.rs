@@ -297,7 +297,7 @@ fn compile_bomb() -> Vec<u8> {
     let work =
         "(i32.mul (i32.xor (local.get 0) ".repeat(500) + "(local.get 0)" + &") (local.get 0))".repeat(500);
     let function = format!("(func (param i32) (result i32) {work})");
-    wat::parse_str(format!("(component (core module {}))", function.repeat(600))).unwrap()
+    wat::parse_str(format!("(component (core module {}))", function.repeat(2_000))).unwrap()
 }
 
 #[tokio::test]
@@ -306,7 +306,7 @@ async fn g10_a_compile_bomb_is_killed_and_the_host_goes_on() {
     let bomb = compile_bomb();
     for (limits, reason) in [
         (RuntimeLimits { compile_cpu_seconds: 1, ..limits.clone() }, "1 s of CPU"),
-        (RuntimeLimits { compile_memory_bytes: 64 << 20, ..limits }, "64 MiB of memory"),
+        (RuntimeLimits { compile_memory_bytes: 32 << 20, ..limits }, "32 MiB of memory"),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let host = Host::at(directory.path(), limits);
