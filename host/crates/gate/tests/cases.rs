@@ -142,7 +142,7 @@ fn s4_3_grants_decide_table_by_table_and_column_by_column() {
     check("grants.yaml");
 }
 
-/// S4.52, S4.9, F3: what is refused whatever is granted, with the place in the text.
+/// S4.52, S4.53, S4.9, F3: what is refused whatever is granted, with the place in the text.
 #[test]
 fn s4_52_refused_constructs_are_named_with_code_and_place() {
     check("rejections.yaml");

@@ -104,7 +104,13 @@ impl Lower<'_> {
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 Err(unsupported("data-modifying-query", self.span(body.span()), "a write inside a query"))
             }
-            SetExpr::Table(_) => Err(unsupported("table-command", self.span(body.span()), "TABLE")),
+            SetExpr::Table(_) => {
+                // TABLE has no place for a condition, so nothing in it could be scoped.
+                let message = "TABLE cannot be scoped to the tenant";
+                let code = ErrorCode::SubqueryMustBeFiltered;
+                Err(reject(code, "table-command", self.span(body.span()), message)
+                    .hint("write SELECT … FROM"))
+            }
             SetExpr::Select(_) => Err(unsupported("query", self.span(body.span()), "this query")),
         }
     }

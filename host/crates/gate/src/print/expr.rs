@@ -143,6 +143,12 @@ impl Printer {
                 self.expr(length);
                 self.raw(")");
             }
+            other => self.compound(other),
+        }
+    }
+
+    fn compound(&mut self, expr: &Expr) {
+        match expr {
             Expr::Case { operand, branches, otherwise } => {
                 self.case(operand.as_deref(), branches, otherwise.as_deref())
             }
@@ -184,7 +190,15 @@ impl Printer {
             | Expr::InQuery { .. }
             | Expr::Between { .. }
             | Expr::Like(_)
-            | Expr::Quantified { .. } => self.expr(expr),
+            | Expr::Quantified { .. }
+            | Expr::Cast { .. }
+            | Expr::CastCall { .. }
+            | Expr::Interval { .. }
+            | Expr::AtTimeZone { .. }
+            | Expr::Collate { .. }
+            | Expr::Extract { .. }
+            | Expr::Position { .. }
+            | Expr::SubstringFor { .. } => self.expr(expr),
         }
     }
 
