@@ -32,9 +32,10 @@ mod verify;
 pub use statement::{ScopedStatement, StatementKind, TableUse};
 
 use applet_catalog::Catalog;
-use applet_types::{Failure, Grants, StatementLimits};
+use applet_types::{Failure, Grants, Span, StatementLimits};
 
 use crate::lower::Lower;
+use crate::reject::Gate;
 use crate::span::Text;
 
 /// A tree of the longest statement that passes the token check fits, with room to spare.
@@ -76,6 +77,10 @@ pub struct ScopeContext<'a> {
 ///
 /// The rejection, with code, span into `sql`, rule, and what would allow it.
 pub fn scope(sql: &str, context: &ScopeContext<'_>) -> Result<ScopedStatement, Failure> {
+    passes(sql, context).map_err(|failure| located(failure, sql))
+}
+
+fn passes(sql: &str, context: &ScopeContext<'_>) -> Gate<ScopedStatement> {
     text::check(sql, context.limits)?;
     let text = Text::new(sql);
     let tokens = tokens::tokenize(&text, context.limits)?;
@@ -105,6 +110,16 @@ pub fn scope(sql: &str, context: &ScopeContext<'_>) -> Result<ScopedStatement, F
         volatile: lower.volatile,
         text: printed.text,
     })
+}
+
+/// What has no narrower place is about the whole statement.
+fn located(failure: Failure, sql: &str) -> Failure {
+    if failure.span.is_some() {
+        return failure;
+    }
+    let start = sql.len() - sql.trim_start().len();
+    let end = sql.trim_end().len().max(start);
+    failure.at(Span { start, end })
 }
 
 fn shortened(mut text: String) -> String {

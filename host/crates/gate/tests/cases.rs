@@ -104,6 +104,7 @@ fn check(file: &str) {
 
 fn rejected(case: &Case, failure: &Failure, code: &str) {
     assert_eq!(failure.code.as_str(), code, "{}: {failure}", case.name);
+    assert!(failure.span.is_some() && failure.rule.is_some(), "{}: {failure:?}", case.name);
     let under = failure.span.map(|span| case.sql[span.start..span.end].to_owned());
     if case.span.is_some() {
         assert_eq!(under, case.span, "{}", case.name);
