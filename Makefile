@@ -4,7 +4,7 @@
 CARGO ?= cargo
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: demo test test-long check build guests setup regen bench bench-http
+.PHONY: demo test test-long check build guests setup regen bench-http
 
 demo: build guests
 	$(PROFILE_DIR)/applet demo
@@ -32,9 +32,6 @@ setup:
 regen: build
 	UPDATE_GOLDEN=1 host/with-postgres.sh $(CARGO) test-all
 
-bench: setup guests
-	host/with-postgres.sh $(CARGO) bench -p applet-tests
-
 bench-http: setup guests
-	$(CARGO) build --release -p applet-host
+	$(CARGO) build --release -p applet-host -p applet-tests --bins
 	tests/bench/http.sh

@@ -4,7 +4,6 @@ mod cli;
 mod demo_data;
 mod endpoint;
 mod lifecycle_hooks;
-mod logins;
 mod output;
 mod package;
 mod service;

@@ -19,11 +19,6 @@ impl Output {
         Self { json }
     }
 
-    /// Whether programs read this.
-    pub(crate) const fn is_json(self) -> bool {
-        self.json
-    }
-
     /// Prints a result: `value` for programs, `text` for people.
     pub(crate) fn result(self, value: &impl Serialize, text: impl fmt::Display) {
         if self.json {

@@ -11,7 +11,7 @@ use applet_api::token::TokenKey;
 use applet_catalog::Catalog;
 use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::embedded::{self, Postgres, StartOptions};
-use applet_datasource::{Admin, doctor, wall};
+use applet_datasource::{Admin, check, doctor, wall};
 use applet_lifecycle::{Faults, Lifecycle, Parts};
 use applet_proxy::{AuditQueue, AuditWriter, Proxy, ProxyConfig};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
@@ -20,9 +20,8 @@ use applet_types::{HostLimits, Limits, Secret};
 
 use crate::cli::{COMPILE_COMMAND, Place};
 use crate::demo_data;
-use crate::endpoint::Endpoint;
+use crate::endpoint;
 use crate::lifecycle_hooks::LifecycleHooks;
-use crate::logins::DerivedLogins;
 use crate::output::{CommandError, Output};
 
 /// The database of the private PostgreSQL that everything is in.
@@ -37,7 +36,6 @@ pub(crate) struct Host {
     pub(crate) proxy: Proxy,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) admin_url: String,
-    pub(crate) limits: Limits,
     pub(crate) catalog: CatalogOptions,
     audit: AuditWriter,
     postgres: Option<Postgres>,
@@ -48,6 +46,11 @@ pub(crate) struct Host {
 pub(crate) struct Purpose {
     /// Gives up surviving a power failure for speed; for the demo.
     pub(crate) fast: bool,
+    /// Serves others: a server with known holes is refused unless `allow_unpatched`, and so are roles that
+    /// no wall binds.
+    pub(crate) serves: bool,
+    /// Serve on a server with known holes all the same.
+    pub(crate) allow_unpatched: bool,
     /// Creates the demo's tables and tenants.
     pub(crate) demo_data: bool,
     /// Raises what bounds load, for benchmarks; checks stay on.
@@ -60,7 +63,7 @@ impl Host {
     pub(crate) async fn open(place: &Place, purpose: Purpose, output: Output) -> Result<Self, CommandError> {
         let directory = place.directory();
         let (postgres, admin_url) = database(place, purpose, output).await?;
-        let endpoint = Endpoint::parse(&admin_url)?;
+        let target = endpoint::target_of(&admin_url)?;
         let store = Store::connect(&admin_url).await.map_err(told)?;
         store.migrate().await.map_err(told)?;
 
@@ -72,7 +75,10 @@ impl Host {
         }
         let keys = wall::prepare_database(&mut admin, &options.schemas).await.map_err(told)?;
         let reading = applet_datasource::catalog::read(&mut admin, &options).await.map_err(told)?;
-        warn_of_version(&mut admin, output).await?;
+        check_version(&mut admin, purpose, output).await?;
+        if purpose.serves {
+            check::installed_roles(&mut admin).await.map_err(told)?;
+        }
         admin.close().await.map_err(told)?;
 
         let mut host_limits = HostLimits::default();
@@ -80,14 +86,12 @@ impl Host {
             raise(&mut host_limits, sessions);
         }
         let (queue, audit) =
-            AuditQueue::start(endpoint.target.clone(), endpoint.login, host_limits.audit_queue, false);
-        let logins = Arc::new(DerivedLogins::new(keys));
-        let mut config =
-            ProxyConfig::new(endpoint.target, Arc::new(reading.catalog), logins, Arc::new(queue));
+            AuditQueue::start(target.clone(), keys.audit_login(), host_limits.audit_queue, false);
+        let logins = Arc::new(keys);
+        let mut config = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
         config.limits = host_limits.clone();
         let proxy = Proxy::new(config);
         let runtime = Arc::new(runtime(&directory, proxy.clone(), &host_limits)?);
-        let limits = Limits::default();
         let lifecycle = Lifecycle::new(Parts {
             store,
             admin_url: Secret::new(admin_url.clone()),
@@ -98,11 +102,11 @@ impl Host {
                 admin_url: admin_url.clone(),
                 catalog: options.clone(),
             }),
-            limits: limits.clone(),
+            limits: Limits::default(),
             now: Instant::now,
             faults: Faults::from_environment().map_err(told)?,
         });
-        Ok(Self { lifecycle, proxy, runtime, admin_url, limits, catalog: options, audit, postgres })
+        Ok(Self { lifecycle, proxy, runtime, admin_url, catalog: options, audit, postgres })
     }
 
     /// Reads the database's catalogue again, for the proxy to go by.
@@ -217,16 +221,22 @@ fn runtime(directory: &Path, proxy: Proxy, limits: &HostLimits) -> Result<Runtim
     .map_err(told)
 }
 
-/// SPEC Decision 13: a server with known holes in what the second wall relies on is named.
-async fn warn_of_version(admin: &mut Admin, output: Output) -> Result<(), CommandError> {
+/// SPEC Decision 13: a server with known holes in what the second wall relies on is named; serving on one
+/// takes the operator's word.
+async fn check_version(admin: &mut Admin, purpose: Purpose, output: Output) -> Result<(), CommandError> {
     let version = doctor::server_version(admin).await.map_err(told)?;
     if !version.is_supported() {
         return Err(CommandError::usage(format!("PostgreSQL {version} is too old: 15 or later is needed")));
     }
-    if let Some(patched) = version.patched_by() {
-        output.warning(format_args!(
-            "PostgreSQL {version} has known holes in row-level security: upgrade to {patched} or later"
-        ));
+    let Some(patched) = version.patched_by() else { return Ok(()) };
+    let holes = format!(
+        "PostgreSQL {version} has known holes in row-level security; {patched} or later has them mended"
+    );
+    if purpose.serves && !purpose.allow_unpatched {
+        return Err(CommandError::usage(format!("{holes}: upgrade, or allow it with --allow-unpatched")));
+    }
+    if purpose.serves || purpose.demo_data {
+        output.warning(holes);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ function init(arguments)
             headers = { ["Content-Type"] = "application/json" }
         end
         count = count + 1
-        requests[count] = wrk.format("POST", path, headers, "null")
+        requests[count] = wrk.format("POST", path, headers, route == "client1" and '{"id":500}' or "null")
     end
     math.randomseed(os.time())
 end

@@ -18,8 +18,8 @@ use uuid::Uuid;
 struct Client {
     id: i64,
     first_name: String,
-    last_name: String,
-    email: Option<String>,
+    last_name: Option<String>,
+    phone: Option<String>,
     status: String,
 }
 
@@ -67,7 +67,7 @@ async fn begin(pool: &PgPool, tenant: Uuid) -> Result<Transaction<'static, Postg
 async fn client1(State(pool): State<PgPool>, Path(tenant): Path<Uuid>) -> Answer<Option<Client>> {
     let mut transaction = begin(&pool, tenant).await?;
     let client = sqlx::query_as(
-        "SELECT id, first_name, last_name, email, status FROM clients WHERE tenant_id = $1 AND id = $2",
+        "SELECT id, first_name, last_name, phone, status FROM clients WHERE tenant_id = $1 AND id = $2",
     )
     .bind(tenant)
     .bind(500_i64)
@@ -81,7 +81,7 @@ async fn client1(State(pool): State<PgPool>, Path(tenant): Path<Uuid>) -> Answer
 async fn clients100(State(pool): State<PgPool>, Path(tenant): Path<Uuid>) -> Answer<Vec<Client>> {
     let mut transaction = begin(&pool, tenant).await?;
     let clients = sqlx::query_as(
-        "SELECT id, first_name, last_name, email, status FROM clients WHERE tenant_id = $1 ORDER BY id LIMIT 100",
+        "SELECT id, first_name, last_name, phone, status FROM clients WHERE tenant_id = $1 ORDER BY id LIMIT 100",
     )
     .bind(tenant)
     .fetch_all(&mut *transaction)
@@ -94,13 +94,16 @@ async fn clients100(State(pool): State<PgPool>, Path(tenant): Path<Uuid>) -> Ans
 async fn insert(State(pool): State<PgPool>, Path(tenant): Path<Uuid>) -> Answer<i64> {
     let mut transaction = begin(&pool, tenant).await?;
     let (id,): (i64,) = sqlx::query_as(
-        "INSERT INTO chat_messages (tenant_id, chat_id, content, sender_type) VALUES ($1, 1, 'hello', 'ai') RETURNING id",
+        "INSERT INTO clients (tenant_id, first_name, last_name, phone) VALUES ($1, $2, $3, $4) RETURNING id",
     )
     .bind(tenant)
+    .bind("Ada")
+    .bind("Lovelace")
+    .bind("+44 20 7946 0000")
     .fetch_one(&mut *transaction)
     .await
     .map_err(failed)?;
-    sqlx::query("INSERT INTO native_audit (tenant_id, operation, table_name, row_id) VALUES ($1, 'insert', 'chat_messages', $2)")
+    sqlx::query("INSERT INTO native_audit (tenant_id, operation, table_name, row_id) VALUES ($1, 'insert', 'clients', $2)")
         .bind(tenant)
         .bind(id)
         .execute(&mut *transaction)

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use applet_lifecycle::{InstallReport, Progress, TwinVerdict};
 use clap::Args;
+use serde_json::json;
 
 use super::operator::{Operator, Where, refused};
 use crate::output::{CommandError, Output};
@@ -14,18 +15,29 @@ use crate::wiring::{Host, Purpose};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  applet install ai-chat --workspace 11111111-0000-4000-8000-000000000001")]
+  applet install ai-chat --workspace 11111111-0000-4000-8000-000000000001
+  applet install ai-chat --workspace … --give-up     end one that failed half-way")]
 pub(crate) struct Install {
     #[command(flatten)]
     operator: Operator,
     #[command(flatten)]
     at: Where,
+    /// Give up an installation that failed and could be resumed; it can then be planned anew.
+    #[arg(long)]
+    give_up: bool,
 }
 
 impl Install {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let context = self.operator.context()?;
         let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        if self.give_up {
+            let given_up = host.lifecycle.give_up(&context, self.at.workspace, &self.at.applet).await;
+            host.close().await?;
+            given_up.map_err(refused)?;
+            output.result(&json!({ "ok": true }), "given up");
+            return Ok(ExitCode::SUCCESS);
+        }
         let installed =
             host.lifecycle.install(&context, self.at.workspace, &self.at.applet, &Steps(output)).await;
         host.close().await?;

@@ -14,6 +14,7 @@ mod serve;
 mod sql;
 mod submit;
 mod token;
+mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,6 +72,7 @@ enum Command {
     Sql(sql::Sql),
     Serve(serve::Serve),
     Token(token::Token),
+    Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
 }
 
@@ -91,6 +93,7 @@ impl Cli {
             Command::Sql(command) => command.run(output).await,
             Command::Serve(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
+            Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
         };
         result.unwrap_or_else(|error| {

@@ -60,7 +60,12 @@ pub(crate) fn context(caller: &Caller) -> OpContext {
     }
 }
 
-/// An operation's refusal, for the terminal.
+/// An operation's refusal, for the terminal: whoever sits there runs the host, so the database's own words
+/// are for them.
 pub(crate) fn refused(error: LifecycleError) -> CommandError {
-    CommandError::Refused { code: error.code(), message: error.to_string() }
+    let message = match error.operator_detail() {
+        Some(detail) => format!("{error}: {detail}"),
+        None => error.to_string(),
+    };
+    CommandError::Refused { code: error.code(), message }
 }

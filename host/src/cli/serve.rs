@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::Place;
 use super::install::Steps;
+use super::operator::refused;
 use crate::output::{CommandError, Output};
 use crate::service::Service;
 use crate::shutdown;
@@ -38,6 +39,9 @@ pub(crate) struct Serve {
     /// Create the demo's CRM tables and its two tenants first.
     #[arg(long)]
     demo_data: bool,
+    /// Serve even on a PostgreSQL with known security holes.
+    #[arg(long, env = "APPLET_ALLOW_UNPATCHED")]
+    allow_unpatched: bool,
     /// Raise sessions, queues and instances per applet, for benchmarks. Checks stay on.
     #[arg(long, value_name = "SESSIONS", hide = true)]
     bench_sessions: Option<usize>,
@@ -46,8 +50,13 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let verifier = self.place.token_key()?.verifier();
-        let purpose =
-            Purpose { demo_data: self.demo_data, sessions: self.bench_sessions, ..Purpose::default() };
+        let purpose = Purpose {
+            serves: true,
+            allow_unpatched: self.allow_unpatched,
+            demo_data: self.demo_data,
+            sessions: self.bench_sessions,
+            ..Purpose::default()
+        };
         let host = Arc::new(Host::open(&self.place, purpose, output).await?);
         let resumed = host.lifecycle.resume(RequestId::new(Uuid::now_v7()), &Steps(output)).await;
         for (operation, outcome) in resumed.map_err(told)? {
@@ -55,6 +64,7 @@ impl Serve {
                 output.warning(format_args!("operation {operation} could not be finished: {error}"));
             }
         }
+        host.lifecycle.retire_unused_roles().await.map_err(refused)?;
         let service = Arc::new(Service::new(Arc::clone(&host)));
         let listener = TcpListener::bind(self.listen)
             .await

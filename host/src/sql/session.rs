@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 
 use applet_catalog::Catalog;
 use applet_datasource::catalog::CatalogOptions;
+use applet_datasource::locks::{self, Lock};
 use applet_datasource::wall::{self, Preparation, Purpose};
 use applet_datasource::{Admin, ddl};
 use applet_gate::Wall;
 use applet_manifest::ValidatedManifest;
 use applet_proxy::{AuditQueue, AuditWriter, Proxy, ProxyConfig};
 use applet_types::{
-    Actor, Budget, Grants, InstallationId, Invocation, Limits, RequestId, SqlName, TenantId, WorkspaceId,
+    Actor, Budget, Grants, HostLimits, InstallationId, Invocation, Limits, RequestId, SqlName, TenantId,
+    WorkspaceId,
 };
 use uuid::Uuid;
 
-use crate::endpoint::Endpoint;
-use crate::logins::DerivedLogins;
+use crate::endpoint;
 use crate::output::CommandError;
 
 /// What to open a session with.
@@ -45,7 +46,7 @@ pub(crate) struct SqlSession {
 impl SqlSession {
     /// Prepares the database and connects.
     pub(crate) async fn open(opening: &Opening<'_>) -> Result<Self, CommandError> {
-        let endpoint = Endpoint::parse(opening.admin_database)?;
+        let target = endpoint::target_of(opening.admin_database)?;
         let mut admin = Admin::connect(opening.admin_database).await.map_err(told)?;
         if let Some(right) = wall::missing_right(&mut admin).await.map_err(told)? {
             let role = admin.role().to_owned();
@@ -54,7 +55,11 @@ impl SqlSession {
         let grants = Arc::new(opening.manifest.requested());
         let options =
             CatalogOptions { global_tables: opening.global_tables.clone(), ..CatalogOptions::default() };
-        let catalog = Self::catalog(&mut admin, &options, opening.manifest, &grants).await?;
+        // Two of these commands at once must not both find a table missing and create it.
+        locks::acquire(&mut admin, Lock::ApplyPlan).await.map_err(told)?;
+        let catalog = Self::catalog(&mut admin, &options, opening.manifest, &grants).await;
+        locks::release(&mut admin, Lock::ApplyPlan).await.map_err(told)?;
+        let catalog = catalog?;
         let preparation = Preparation {
             applet: opening.manifest.id(),
             grants: &grants,
@@ -67,15 +72,10 @@ impl SqlSession {
         // A login that pg_hba.conf refuses is told here, with the rule, rather than at the first statement.
         admin.connect_as(&prepared.login).await.map_err(told)?.close().await.map_err(told)?;
 
-        let limits = Limits::default();
-        let (queue, writer) = AuditQueue::start(
-            endpoint.target.clone(),
-            endpoint.login,
-            applet_types::HostLimits::default().audit_queue,
-            false,
-        );
-        let logins = Arc::new(DerivedLogins::new(prepared.keys));
-        let mut config = ProxyConfig::new(endpoint.target, Arc::new(catalog), logins, Arc::new(queue));
+        let capacity = HostLimits::default().audit_queue;
+        let (queue, writer) = AuditQueue::start(target.clone(), prepared.keys.audit_login(), capacity, false);
+        let mut config =
+            ProxyConfig::new(target, Arc::new(catalog), Arc::new(prepared.keys), Arc::new(queue));
         config.allow_global_keys = true;
         config.wall = opening.wall;
         config.rollback_each = opening.rollback_each;
@@ -83,7 +83,7 @@ impl SqlSession {
             proxy: Proxy::new(config),
             audit: Some(writer),
             admin,
-            invocation: invocation(opening, grants, limits),
+            invocation: invocation(opening, grants),
         })
     }
 
@@ -101,8 +101,7 @@ impl SqlSession {
         }
         let statements = applet_plan::own_table_ddl(manifest, &read)
             .map_err(|refusal| CommandError::usage(refusal.to_string()))?;
-        let texts: Vec<&str> = statements.iter().map(applet_plan::DdlStatement::sql).collect();
-        ddl::apply(admin, &texts).await.map_err(told)?;
+        ddl::apply(admin, &statements).await.map_err(told)?;
         Ok(applet_datasource::catalog::read(admin, options).await.map_err(told)?.catalog)
     }
 
@@ -130,7 +129,7 @@ impl SqlSession {
     }
 }
 
-fn invocation(opening: &Opening<'_>, grants: Arc<Grants>, limits: Limits) -> Invocation {
+fn invocation(opening: &Opening<'_>, grants: Arc<Grants>) -> Invocation {
     Invocation {
         request: RequestId::new(Uuid::now_v7()),
         tenant: opening.tenant,
@@ -141,7 +140,7 @@ fn invocation(opening: &Opening<'_>, grants: Arc<Grants>, limits: Limits) -> Inv
         actor: Actor::Platform,
         locale: "en".to_owned(),
         grants,
-        limits: Arc::new(opening.manifest.limits(&limits)),
+        limits: Arc::new(opening.manifest.limits(&Limits::default())),
         deadline: Instant::now(),
         budget: Arc::new(Budget::default()),
     }

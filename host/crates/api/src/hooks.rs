@@ -58,8 +58,9 @@ fn payload(body: &Bytes) -> Result<String, Problem> {
         return Ok("null".to_owned());
     }
     let text = std::str::from_utf8(body).map_err(|_| bad_request("the body is not UTF-8"))?;
-    serde_json::from_str::<IgnoredAny>(text)
-        .map_err(|error| bad_request(format!("the body is not JSON: line {}, column {}", error.line(), error.column())))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
+        bad_request(format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
+    })?;
     Ok(text.to_owned())
 }
 

@@ -75,4 +75,3 @@ pub fn router(hooks: Arc<dyn Hooks>, verifier: Verifier) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .with_state(Door { hooks, verifier: Arc::new(verifier) })
 }
-

@@ -45,9 +45,8 @@ impl From<Failure> for Problem {
             StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut problem = Self::new(status, failure.code.as_str(), failure.message);
         problem.hint = failure.hint;
-        problem.retry_after_ms = failure
-            .retry_after_ms
-            .or_else(|| (status == StatusCode::TOO_MANY_REQUESTS).then_some(1_000));
+        problem.retry_after_ms =
+            failure.retry_after_ms.or_else(|| (status == StatusCode::TOO_MANY_REQUESTS).then_some(1_000));
         problem
     }
 }

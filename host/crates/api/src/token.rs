@@ -127,7 +127,12 @@ impl TokenKey {
     /// # Errors
     ///
     /// When the lifetime is not positive or too long, or signing fails.
-    pub fn issue(&self, caller: &Caller, now: DateTime<Utc>, lifetime: TimeDelta) -> Result<String, TokenError> {
+    pub fn issue(
+        &self,
+        caller: &Caller,
+        now: DateTime<Utc>,
+        lifetime: TimeDelta,
+    ) -> Result<String, TokenError> {
         if lifetime <= TimeDelta::zero() || lifetime > TimeDelta::hours(MAX_AGE_HOURS) {
             return Err(TokenError::Invalid);
         }

@@ -118,25 +118,25 @@ fn giant_answer((): ()) -> Result<String> {
 
 fn trap_in_transaction((): ()) -> Result<()> {
     let transaction = db::begin()?;
-    transaction.execute("INSERT INTO clients (first_name) VALUES ($1)", params!["gone"])?;
+    transaction.execute("INSERT INTO clients (first_name, last_name) VALUES ($1, $1)", params!["gone"])?;
     panic!("on purpose")
 }
 
 fn loop_in_transaction((): ()) -> Result<()> {
     let transaction = db::begin()?;
-    transaction.execute("INSERT INTO clients (first_name) VALUES ($1)", params!["gone"])?;
+    transaction.execute("INSERT INTO clients (first_name, last_name) VALUES ($1, $1)", params!["gone"])?;
     spin()
 }
 
 fn sleep_in_transaction((): ()) -> Result<()> {
     let transaction = db::begin()?;
-    transaction.execute("INSERT INTO clients (first_name) VALUES ($1)", params!["gone"])?;
+    transaction.execute("INSERT INTO clients (first_name, last_name) VALUES ($1, $1)", params!["gone"])?;
     endless_sleep(())
 }
 
 fn transaction_never_closed((): ()) -> Result<()> {
     let transaction = db::begin()?;
-    transaction.execute("INSERT INTO clients (first_name) VALUES ($1)", params!["gone"])?;
+    transaction.execute("INSERT INTO clients (first_name, last_name) VALUES ($1, $1)", params!["gone"])?;
     mem::forget(transaction);
     Ok(())
 }

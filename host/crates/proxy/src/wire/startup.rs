@@ -18,6 +18,8 @@ use super::stream::{Stream, Target};
 pub(crate) struct SessionSettings {
     pub(crate) application: &'static str,
     pub(crate) read_only: bool,
+    /// `None` leaves it to the role, which knows where the operators of extensions are.
+    pub(crate) search_path: Option<&'static str>,
     pub(crate) statement_timeout: Duration,
     pub(crate) lock_timeout: Duration,
     pub(crate) idle_in_transaction: Duration,
@@ -30,6 +32,7 @@ impl SessionSettings {
         Self {
             application: "applet-host",
             read_only: true,
+            search_path: None,
             statement_timeout: Duration::from_millis(limits.statement_timeout_ms),
             lock_timeout: Duration::from_millis(limits.lock_timeout_ms),
             idle_in_transaction: Duration::from_millis(limits.idle_in_transaction_ms),
@@ -96,7 +99,6 @@ fn write_startup(
         ("bytea_output", "hex"),
         ("standard_conforming_strings", "on"),
         ("row_security", "on"),
-        ("search_path", "pg_catalog, pg_temp"),
         ("default_transaction_read_only", if settings.read_only { "on" } else { "off" }),
         ("default_transaction_isolation", "read committed"),
         ("statement_timeout", statement.as_str()),
@@ -108,7 +110,8 @@ fn write_startup(
         // Notices would be read and thrown away.
         ("client_min_messages", "error"),
     ];
-    Ok(frontend::startup_message(parameters, outgoing)?)
+    let search_path = settings.search_path.map(|path| ("search_path", path));
+    Ok(frontend::startup_message(parameters.into_iter().chain(search_path), outgoing)?)
 }
 
 async fn authenticate(stream: &mut Stream, incoming: &mut BytesMut, login: &Login) -> Result<(), WireError> {
