@@ -165,6 +165,7 @@ async fn write_all(
 ) {
     let mut settings = SessionSettings::for_applets(&applet_types::ExecutionLimits::default(), 4);
     settings.application = "applet-host audit";
+    settings.search_path = Some("pg_catalog, pg_temp");
     let mut session = None;
     let mut batch = Vec::new();
     loop {

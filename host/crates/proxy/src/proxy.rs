@@ -163,6 +163,10 @@ impl Database for Proxy {
     async fn begin(&self, call: &Invocation) -> Result<Box<dyn Transaction>, Failure> {
         Ok(Box::new(Open::begin(&self.inner, call).await?))
     }
+
+    fn soft_deletable(&self, _: &Invocation, physical: &SqlName) -> bool {
+        self.inner.judge().catalog().table(physical).is_some_and(applet_catalog::Table::soft_deletable)
+    }
 }
 
 impl Inner {

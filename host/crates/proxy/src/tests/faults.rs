@@ -144,22 +144,22 @@ async fn s4_61_a_flooding_applet_does_not_starve_its_neighbour() {
     });
     let flood_done = Arc::new(AtomicUsize::new(0));
     let mut flood = tokio::task::JoinSet::new();
-    for _ in 0..300 {
+    for _ in 0..60 {
         let (proxy, done) = (proxy.clone(), Arc::clone(&flood_done));
         flood.spawn(async move {
-            run(&proxy, &call("one", A), scoped(COUNT, Select, 0), &[]).await.unwrap();
-            done.fetch_add(1, Ordering::Relaxed);
+            // Its own fate is not what is looked at here.
+            let ran = run(&proxy, &call("one", A), scoped(SLOW, Select, 0), &[]).await;
+            done.fetch_add(usize::from(ran.is_ok()), Ordering::Relaxed);
         });
     }
-    until("the flood is on its way", || proxy.status().waiting > 100).await;
-    let before = flood_done.load(Ordering::Relaxed);
+    until("the flood is on its way", || proxy.status().waiting >= 50).await;
+    let (waiting, before) = (proxy.status().waiting, flood_done.load(Ordering::Relaxed));
     let outcome = run(&proxy, &call("two", B), scoped(COUNT, Select, 0), &[]).await.unwrap();
     let overtaken_by = flood_done.load(Ordering::Relaxed) - before;
     assert_eq!(super::json(&outcome), serde_json::json!([[50, 1]]));
-    assert!(overtaken_by <= 50, "{overtaken_by} statements of the flood went first");
-    while let Some(ended) = flood.join_next().await {
-        ended.unwrap();
-    }
+    // First come, first served would have put all of them before it.
+    assert!(overtaken_by < waiting / 2, "{overtaken_by} of {waiting} statements of the flood went first");
+    flood.shutdown().await;
     assert!(proxy.status().open <= 3);
 }
 

@@ -329,3 +329,40 @@ async fn s4_33_a_session_with_a_stale_plan_is_replaced_without_the_guest_noticin
     let outcome = bench.query(&call(A), read, &[]).await.unwrap();
     assert_eq!(outcome.rows.count, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g22_conflicting_transactions_all_end_with_a_typed_and_retryable_error() {
+    let bench = Arc::new(Bench::new());
+    let mut limits = Limits::default();
+    limits.execution.lock_timeout_ms = 100;
+    let limits = Arc::new(limits);
+    let update = |id: i64| {
+        statement("UPDATE clients SET age = 5 WHERE email = $1", &[text(&format!("{id}@example.com"))])
+    };
+    let mut first = call(A);
+    first.limits = Arc::clone(&limits);
+    let mut holder = bench.proxy.begin(&first).await.unwrap();
+    assert_eq!(holder.query(&update(1), Encoding::Json).await.unwrap().affected, 1);
+    let mut second = call(A);
+    second.limits = Arc::clone(&limits);
+    let failure = bench.proxy.query(&second, &update(1), Encoding::Json).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::LockTimeout);
+    assert!(failure.code.retryable());
+    let mut patient = call(A);
+    patient.limits = Arc::default();
+    let mut other = bench.proxy.begin(&patient).await.unwrap();
+    assert_eq!(other.query(&update(2), Encoding::Json).await.unwrap().affected, 1);
+    let crossing = tokio::spawn(async move {
+        let ran = other.query(&update(1), Encoding::Json).await;
+        (ran, other.commit().await)
+    });
+    let ran = holder.query(&update(2), Encoding::Json).await;
+    let code = ran.as_ref().err().map(|failure| failure.code);
+    assert!(matches!(code, None | Some(ErrorCode::Deadlock | ErrorCode::LockTimeout)), "{ran:?}");
+    drop(holder);
+    let (crossed, _) = crossing.await.unwrap();
+    let code = crossed.as_ref().err().map(|failure| failure.code);
+    assert!(matches!(code, None | Some(ErrorCode::Deadlock | ErrorCode::LockTimeout)), "{crossed:?}");
+    let outcome = bench.query(&call(A), "SELECT count(*) FROM clients", &[]).await.unwrap();
+    assert_eq!(json(&outcome), serde_json::json!([[50]]));
+}

@@ -92,7 +92,7 @@ fn write_startup(
         ("database", target.database.as_str()),
         ("application_name", settings.application),
         ("client_encoding", "UTF8"),
-        ("DateStyle", "ISO, YMD"),
+        ("DateStyle", "ISO, MDY"),
         ("IntervalStyle", "postgres"),
         ("TimeZone", "UTC"),
         ("extra_float_digits", "1"),
