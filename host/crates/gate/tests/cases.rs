@@ -3,6 +3,13 @@
 //! `tests/cases/*.yaml` hold the cases; `UPDATE_GOLDEN=1` writes the printed texts anew, to be read in the
 //! difference before they are kept.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "helpers of tests fail the test"
+)]
+
 mod fixture;
 
 use std::path::PathBuf;

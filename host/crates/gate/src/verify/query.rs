@@ -137,7 +137,7 @@ impl<'a> Walker<'a> {
         let conditions = conjuncts(condition)?;
         self.introduce_all(items)?;
         for item in items {
-            self.from_item(inner(item)?, &mut Vec::new(), &conditions)?;
+            self.relation_item(inner(item)?, &mut Vec::new(), &conditions)?;
         }
         self.conditions(&conditions)
     }
@@ -200,7 +200,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn from_item<'t>(
+    fn relation_item<'t>(
         &mut self,
         item: &'t NodeEnum,
         frames: &mut Vec<Frame<'t>>,
@@ -267,7 +267,7 @@ impl<'a> Walker<'a> {
         let on = conjuncts(quals.as_deref())?;
         for (side, arg) in [(Side::Left, larg), (Side::Right, rarg)] {
             frames.push(Frame { on: on.clone(), kind, side, hides: alias.is_some() });
-            self.from_item(required(arg.as_deref(), "a side of a join")?, frames, conditions)?;
+            self.relation_item(required(arg.as_deref(), "a side of a join")?, frames, conditions)?;
             frames.pop();
         }
         self.conditions(&on)
