@@ -8,8 +8,8 @@
 //!
 //! - **Read-only unless said otherwise.** A session starts with `default_transaction_read_only = on`, so a
 //!   read needs no message of its own to be read-only and a forgotten one fails closed. A write opens its
-//!   transaction with `BEGIN READ WRITE`, which it needs anyway for its audit record. Measured against
-//!   flipping the default per statement or `SET LOCAL` before each read: nothing to send is the cheapest.
+//!   transaction with `BEGIN READ WRITE`, which it needs anyway for its audit record. Flipping the default
+//!   whenever the kind changes, or `SET LOCAL` before each read, would cost every read a message or more.
 //! - **The tenant is a session setting** (SPEC Decision 1, second form). `SET applet.tenant` goes out in
 //!   front of a statement, under the same Sync, only when the session's tenant differs; both are one
 //!   implicit transaction, so a failure undoes the setting, and after any error it counts as unknown.
