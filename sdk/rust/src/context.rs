@@ -18,7 +18,8 @@ pub(crate) fn soft_deletable(table: &str) -> bool {
         static KNOWN: OnceCell<BTreeMap<String, bool>> = const { OnceCell::new() };
     }
     KNOWN.with(|known| {
-        let ask = || current().permissions.into_iter().map(|each| (each.table, each.soft_deletable)).collect();
+        let ask =
+            || current().permissions.into_iter().map(|each| (each.table, each.soft_deletable)).collect();
         known.get_or_init(ask).get(table).copied().unwrap_or(false)
     })
 }

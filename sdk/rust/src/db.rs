@@ -86,7 +86,9 @@ pub fn begin() -> Result<Transaction> {
 /// # Errors
 ///
 /// The function's error, or that of the transaction.
-pub fn transaction<T, E: From<crate::Error>>(work: impl FnOnce(&Transaction) -> Result<T, E>) -> Result<T, E> {
+pub fn transaction<T, E: From<crate::Error>>(
+    work: impl FnOnce(&Transaction) -> Result<T, E>,
+) -> Result<T, E> {
     let transaction = begin()?;
     let done = work(&transaction)?;
     transaction.commit()?;

@@ -20,8 +20,9 @@ where
     let input = serde_json::from_str(payload)
         .map_err(|error| HookError::new("bad-payload", format!("the payload does not fit: {error}")))?;
     let answer = hook(input).map_err(Into::into)?;
-    serde_json::to_string(&answer)
-        .map_err(|error| HookError::new("bad-answer", format!("the answer cannot be written as JSON: {error}")))
+    serde_json::to_string(&answer).map_err(|error| {
+        HookError::new("bad-answer", format!("the answer cannot be written as JSON: {error}"))
+    })
 }
 
 /// The answer for a name that is not in the list.

@@ -71,7 +71,11 @@ pub trait ColumnIndex {
 
 impl ColumnIndex for usize {
     fn find(&self, columns: &[Column]) -> Result<usize> {
-        if *self < columns.len() { Ok(*self) } else { Err(Error::decode(format!("there is no column {self}"))) }
+        if *self < columns.len() {
+            Ok(*self)
+        } else {
+            Err(Error::decode(format!("there is no column {self}")))
+        }
     }
 }
 
@@ -195,7 +199,10 @@ impl<'a> Iterator for Iter<'a> {
                 Some(cell) => cells.push(cell),
                 None => {
                     self.left = 0;
-                    return Some(Err(Error::decode(format!("the cells of column `{}` are damaged", column.name))));
+                    return Some(Err(Error::decode(format!(
+                        "the cells of column `{}` are damaged",
+                        column.name
+                    ))));
                 }
             }
         }
@@ -266,10 +273,16 @@ impl<'a> Row<'a> {
     /// When there is no such column, or its cell does not fit.
     pub fn get<T: FromCell>(&self, column: impl ColumnIndex) -> Result<T> {
         let place = column.find(self.columns)?;
-        let (column, cell) = (&self.columns[place], self.cells[place]);
+        let (Some(column), Some(&cell)) = (self.columns.get(place), self.cells.get(place)) else {
+            return Err(Error::decode(format!("there is no column {place}")));
+        };
         T::from_cell(cell).ok_or_else(|| {
             let what = if cell == Cell::Null { "is null" } else { "does not fit" };
-            Error::decode(format!("column `{}` {what}, {} was asked for", column.name, std::any::type_name::<T>()))
+            Error::decode(format!(
+                "column `{}` {what}, {} was asked for",
+                column.name,
+                std::any::type_name::<T>()
+            ))
         })
     }
 
@@ -315,9 +328,8 @@ fn cell_to_json(cell: Cell<'_>) -> Result<serde_json::Value> {
         Cell::Time(time) => time.to_string().into(),
         Cell::Timestamp(timestamp) => timestamp.to_string().into(),
         Cell::Interval(interval) => interval.to_string().into(),
-        Cell::Json(text) => {
-            serde_json::from_str(text).map_err(|error| Error::decode(format!("a cell is not JSON: {error}")))?
-        }
+        Cell::Json(text) => serde_json::from_str(text)
+            .map_err(|error| Error::decode(format!("a cell is not JSON: {error}")))?,
     })
 }
 

@@ -214,7 +214,9 @@ impl Parts {
     fn check_change(&self, what: &str) -> Result<()> {
         self.only(what, self.is_plain())?;
         if self.conditions.is_empty() && !self.every_row {
-            return Err(Error::builder(format!("{what} without a condition; say `every_row()` if that is meant")));
+            return Err(Error::builder(format!(
+                "{what} without a condition; say `every_row()` if that is meant"
+            )));
         }
         Ok(())
     }
@@ -225,7 +227,8 @@ impl Parts {
     }
 
     fn only(&self, what: &str, plain: bool) -> Result<()> {
-        let reason = || Error::builder(format!("{what} cannot be combined with select, join, order_by or limit"));
+        let reason =
+            || Error::builder(format!("{what} cannot be combined with select, join, order_by or limit"));
         plain.then_some(()).ok_or_else(reason)
     }
 }
@@ -236,7 +239,8 @@ impl Condition {
             Self::Compare(column, operator, value) => {
                 let (column, operator) = (check_column(column)?, check_operator(operator)?);
                 if *value == Value::Null {
-                    let reason = format!("`{column}` is compared with null; use where_null or where_not_null");
+                    let reason =
+                        format!("`{column}` is compared with null; use where_null or where_not_null");
                     return Err(Error::builder(reason));
                 }
                 format!("{column} {operator} {}", writer.bind(value.clone()))

@@ -102,7 +102,9 @@ mod tests {
 
     #[test]
     fn s4_70_days_and_moments_are_written_as_postgresql_reads_them() {
-        for (days, text) in [(0, "1970-01-01"), (-1, "1969-12-31"), (11_016, "2000-02-29"), (19_783, "2024-03-01")] {
+        for (days, text) in
+            [(0, "1970-01-01"), (-1, "1969-12-31"), (11_016, "2000-02-29"), (19_783, "2024-03-01")]
+        {
             assert_eq!(Date(days).to_string(), text);
         }
         assert_eq!(Date(i32::MAX).to_string(), "infinity");

@@ -72,7 +72,10 @@ fn s4_46_an_insert_gives_the_stored_row_back() {
     let parts = Parts::new("chat_messages");
     assert_eq!(
         parts.insert(own(values! { chat_id: 7, content: "Hello!" })).unwrap(),
-        statement("INSERT INTO chat_messages (chat_id, content) VALUES ($1, $2) RETURNING *", params![7, "Hello!"])
+        statement(
+            "INSERT INTO chat_messages (chat_id, content) VALUES ($1, $2) RETURNING *",
+            params![7, "Hello!"]
+        )
     );
     assert_eq!(parts.insert(Vec::new()).unwrap().sql, "INSERT INTO chat_messages DEFAULT VALUES RETURNING *");
 }
@@ -98,7 +101,10 @@ fn decision_3_delete_is_soft_where_the_table_allows_it_and_deleted_rows_are_hidd
         "UPDATE chats SET deleted_at = now() WHERE id = $1 AND chats.deleted_at IS NULL"
     );
     assert_eq!(parts.delete(&no).unwrap().sql, "DELETE FROM chats WHERE id = $1");
-    assert_eq!(parts.select(&chats_only).unwrap().sql, "SELECT * FROM chats WHERE id = $1 AND chats.deleted_at IS NULL");
+    assert_eq!(
+        parts.select(&chats_only).unwrap().sql,
+        "SELECT * FROM chats WHERE id = $1 AND chats.deleted_at IS NULL"
+    );
     parts.with_deleted = true;
     assert_eq!(parts.select(&chats_only).unwrap().sql, "SELECT * FROM chats WHERE id = $1");
     assert_eq!(parts.force_delete(&chats_only).unwrap().sql, "DELETE FROM chats WHERE id = $1");
