@@ -56,7 +56,7 @@ pub(crate) struct Accounting {
     pub(crate) functions: BTreeSet<String>,
     /// Operators as the parse tree names them: `~~` for LIKE, `~~*` for ILIKE, `!~~`, `!~~*`, `~` and `!~`
     /// for SIMILAR TO, `=` and `<>` for IN, NULLIF and IS DISTINCT FROM, `BETWEEN`, `NOT BETWEEN`,
-    /// `BETWEEN SYMMETRIC`, `NOT BETWEEN SYMMETRIC`.
+    /// `BETWEEN SYMMETRIC`, `NOT BETWEEN SYMMETRIC`. A minus right before a number is part of the number.
     pub(crate) operators: BTreeSet<String>,
     /// Types without their schema (always printed `pg_catalog.name`): `int4`, `bpchar`, `timestamptz`.
     pub(crate) types: BTreeSet<String>,
