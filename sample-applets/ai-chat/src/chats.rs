@@ -77,13 +77,17 @@ pub fn reply(question: Question) -> Result<Answer, HookError> {
     let Some((client, name)) = client else {
         return Err(HookError::new("no-such-chat", format!("there is no chat {chat}")));
     };
-    let model = config::current()?.and_then(|config| config.model_name).unwrap_or_else(|| "a model".to_owned());
+    let model =
+        config::current()?.and_then(|config| config.model_name).unwrap_or_else(|| "a model".to_owned());
     let content = format!("Hello {name}, {model} is looking into it.");
     let message_id = db::transaction(|transaction| -> Result<i64> {
         let message = transaction
             .table("chat_messages")
             .insert(values! { chat_id: chat, content: content.as_str(), sender_type: "ai" })?;
-        transaction.table("clients").where_eq("id", client).update(values! { last_contacted_at: Timestamp::now() })?;
+        transaction
+            .table("clients")
+            .where_eq("id", client)
+            .update(values! { last_contacted_at: Timestamp::now() })?;
         message.get("id")
     })?;
     Ok(Answer { message_id, content })
