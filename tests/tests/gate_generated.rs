@@ -17,6 +17,7 @@ const CODES: &[ErrorCode] = &[
     ErrorCode::MultiStatement,
     ErrorCode::UnsupportedStatement,
     ErrorCode::UnionNotAllowed,
+    ErrorCode::SubqueryMustBeFiltered,
     ErrorCode::TenantIdNotAllowed,
     ErrorCode::SystemColumnWrite,
     ErrorCode::UnknownTable,

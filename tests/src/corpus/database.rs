@@ -123,7 +123,7 @@ impl Copy {
         for table in TABLES {
             sql.push_str(&format!("INSERT INTO public.{table} TABLE pristine.{table};"));
         }
-        for table in &TABLES[2..] {
+        for table in TABLES.iter().skip(2) {
             sql.push_str(&format!("SELECT setval('{table}_id_seq', 100000);"));
         }
         sql.push_str("COMMIT");

@@ -204,6 +204,10 @@ pub fn same_answer(one: &Answer, other: &Answer) -> Result<(), String> {
             |answer: &Answer| if answer.ok { format!("{} rows", answer.row_count) } else { refusal(answer) };
         return Err(format!("{} and {}", told(one), told(other)));
     }
+    // Which rows are within the cap is open, as long as nothing orders them.
+    if one.rows == other.rows || (one.truncated && other.truncated) {
+        return Ok(());
+    }
     same_rows(&one.rows, &other.rows, false, None)
 }
 

@@ -45,6 +45,9 @@ pub struct Answer {
     /// Where in the statement, in bytes.
     #[serde(default)]
     pub span: Option<(usize, usize)>,
+    /// The whole line.
+    #[serde(skip)]
+    pub line: String,
 }
 
 impl Answer {
@@ -126,7 +129,8 @@ impl Program {
         let input = self.input.as_mut().expect("an open pipe");
         writeln!(input, "{line}").and_then(|()| input.flush()).expect("the program reads");
         let line = self.lines.recv_timeout(ANSWER).unwrap_or_else(|error| panic!("no answer: {error}"));
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"))
+        let answer: Answer = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        Answer { line, ..answer }
     }
 
     /// Ends the input and waits for a clean exit.

@@ -39,6 +39,8 @@ const ATTACKS: &[&str] = &[
     "SELECT k.a FROM clients AS k(a, b)",
     "SELECT j.first_name FROM (clients c JOIN chats h ON h.client_id = c.id) AS j",
     "SELECT 1; SELECT 2",
+    "INSERT INTO clients (first_name) TABLE api_keys",
+    "SELECT * FROM clients TABLESAMPLE SYSTEM ((SELECT count(*) FROM api_keys))",
     "",
     "SELECT",
 ];
