@@ -1,6 +1,8 @@
 //! Twin tenants (SPEC F2, properties b and c): what tenant A gets and does never depends on what tenant B
 //! has. Every statement runs on two copies of the fixture that differ in nothing but tenant B's rows.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+
 use applet_tests::corpus::Manifest;
 use applet_tests::corpus::database::{Copy, Fixture};
 use applet_tests::corpus::oracle::{same_answer, same_changes};

@@ -27,10 +27,10 @@ impl Draft {
 
     /// A column, a literal or a parameter.
     pub(super) fn leaf(&mut self, kind: Kind) -> String {
-        if self.random.percent(72) {
-            if let Some(column) = self.column(kind) {
-                return column;
-            }
+        if self.random.percent(72)
+            && let Some(column) = self.column(kind)
+        {
+            return column;
         }
         if self.random.percent(15) {
             let value = self.value(kind);
