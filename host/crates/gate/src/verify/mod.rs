@@ -16,6 +16,9 @@ mod query;
 mod walker;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use applet_types::{ErrorCode, Failure};
