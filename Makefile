@@ -11,6 +11,7 @@ demo: build guests
 
 test: build guests
 	host/with-postgres.sh $(CARGO) test-all
+	cd sdk/rust && $(CARGO) test --quiet
 
 test-long: build guests
 	APPLET_LONG=1 host/with-postgres.sh $(CARGO) test-all
@@ -21,7 +22,7 @@ check: setup
 	host/deny.sh
 
 build: setup
-	$(CARGO) build --workspace --quiet
+	$(CARGO) build --workspace --all-targets --quiet
 
 guests: setup
 	tests/guests/build.sh

@@ -26,7 +26,7 @@ psql -q -v ON_ERROR_STOP=1 "$DATABASE_URL" -f host/demo/schema.sql -f tests/benc
 
 echo "bench: installing the guest for $tenants tenants"
 "$bin/applet" package --manifest tests/guests/bench/manifest.yaml \
-    --component tests/guests/target/wasm32-wasip2/release/bench.wasm -o "$work/bench.applet" >/dev/null
+    --component tests/guests/target/wasm32-wasip2/release/guest_bench.wasm -o "$work/bench.applet" >/dev/null
 for n in $(seq "$tenants"); do
     tenant=$(printf '00000000-0000-4000-8000-%012d' "$n")
     workspace=$(printf '00000000-0000-4000-9000-%012d' "$n")

@@ -1,5 +1,7 @@
 //! `tests/LEDGER.md`: which test proves which behaviour. Made from the tests' names and `Spec:` lines.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -22,20 +24,24 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// `s4_12_update…` is S4.12, `s4x_8_…` is S4x.8, `f3_…` is F3; `s4_27_28_…` names two.
+/// `s4_12_update…` is S4.12, `s4x_8_…` is S4x.8, `f3_…` is F3; `s4_27_28_…` and `s4_44_s4_45_…` name two.
 fn ids_of_name(name: &str) -> Vec<String> {
-    let mut parts = name.split('_');
-    let Some(head) = parts.next() else { return Vec::new() };
-    if let Some(number) = head.strip_prefix('f').filter(|number| number.parse::<u8>().is_ok()) {
-        return vec![format!("F{number}")];
+    let mut family = None;
+    let mut ids = Vec::new();
+    for part in name.split('_') {
+        if matches!(part, "s0" | "s1" | "s2" | "s3" | "s4" | "s4x") {
+            family = part.strip_prefix('s');
+        } else if let (Some(family), Ok(number)) = (family, part.parse::<u8>()) {
+            ids.push(format!("S{family}.{number}"));
+        } else if let Some(Ok(number)) = part.strip_prefix('f').map(str::parse::<u8>)
+            && ids.is_empty()
+        {
+            ids.push(format!("F{number}"));
+        } else {
+            break;
+        }
     }
-    if !matches!(head, "s0" | "s1" | "s2" | "s3" | "s4" | "s4x") {
-        return Vec::new();
-    }
-    parts
-        .take_while(|part| part.parse::<u8>().is_ok())
-        .map(|number| format!("S{}.{number}", &head[1..]))
-        .collect()
+    ids
 }
 
 /// `S4.27-31, F2` names S4.27 to S4.31 and F2.
@@ -103,9 +109,9 @@ fn ledger() -> String {
          | id | behaviour | tests |\n|---|---|---|\n",
     );
     for (id, what) in ids() {
-        let proofs = tests.get(&id).map_or_else(String::new, |tests| {
-            tests.iter().cloned().collect::<Vec<_>>().join("<br>")
-        });
+        let proofs = tests
+            .get(&id)
+            .map_or_else(String::new, |tests| tests.iter().cloned().collect::<Vec<_>>().join("<br>"));
         writeln!(text, "| {id} | {} | {proofs} |", what.replace('|', "\\|")).unwrap();
     }
     text

@@ -156,7 +156,7 @@ fn hostile_hooks_end_and_leave_their_neighbour_and_the_connections_alone() {
     let host = directory.serve();
     host.submit(&sample_manifest(), &ai_chat());
     host.install(&ALDER, "ai-chat");
-    host.submit(&repository().join("tests/guests/hostile/manifest.yaml"), &guest("hostile"));
+    host.submit(&repository().join("tests/guests/hostile/manifest.yaml"), &guest("guest_hostile"));
     host.install(&ALDER, "hostile");
     for hook in [
         "endless-loop",

@@ -1,11 +1,12 @@
 //! `applet explain`: what the gate makes of a statement, without running it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use applet_proxy::Explanation;
-use applet_types::{AppletId, Failure, Limits, RequestId, WorkspaceId};
+use applet_types::{AppletId, Failure, Limits, RequestId, SqlName, TenantId, WorkspaceId};
 use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
@@ -30,7 +31,7 @@ pub(crate) struct Explain {
     #[command(flatten)]
     installed: Installed,
     #[command(flatten)]
-    database: Option<AsApplet>,
+    database: Uninstalled,
     /// The statement.
     #[arg(value_name = "SQL")]
     statement: String,
@@ -52,9 +53,37 @@ struct Installed {
     workspace: Option<WorkspaceId>,
 }
 
+/// A manifest's applet in a tenant of a database, without an installation.
+#[derive(Debug, Args)]
+struct Uninstalled {
+    /// The database, with a superuser's URL: it is prepared for the manifest, and nothing else.
+    #[arg(long, value_name = "URL", requires_all = ["manifest", "tenant"], conflicts_with = "applet")]
+    admin_database: Option<String>,
+    /// The manifest; what it requests counts as granted.
+    #[arg(long, value_name = "FILE", requires = "admin_database")]
+    manifest: Option<PathBuf>,
+    /// The tenant to act in.
+    #[arg(long, value_name = "UUID", requires = "admin_database")]
+    tenant: Option<TenantId>,
+    /// A table without tenant column that every applet may read.
+    #[arg(long = "global-table", value_name = "NAME", requires = "admin_database")]
+    global_tables: Vec<SqlName>,
+}
+
+impl Uninstalled {
+    fn named(&self) -> Option<AsApplet> {
+        Some(AsApplet::behind_both_walls(
+            self.admin_database.clone()?,
+            self.manifest.clone()?,
+            self.tenant?,
+            self.global_tables.clone(),
+        ))
+    }
+}
+
 impl Explain {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
-        let (explained, limits) = match &self.database {
+        let (explained, limits) = match self.database.named() {
             Some(database) => {
                 let session = database.open(true).await?;
                 let call = session.next();

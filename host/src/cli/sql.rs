@@ -71,6 +71,16 @@ enum WallChoice {
 }
 
 impl AsApplet {
+    /// As serving does it.
+    pub(crate) const fn behind_both_walls(
+        admin_database: String,
+        manifest: PathBuf,
+        tenant: TenantId,
+        global_tables: Vec<SqlName>,
+    ) -> Self {
+        Self { admin_database, manifest, tenant, global_tables, wall: WallChoice::Both }
+    }
+
     pub(crate) async fn open(&self, rollback_each: bool) -> Result<SqlSession, CommandError> {
         let manifest = check::load(&self.manifest)?;
         match self.wall {

@@ -59,6 +59,7 @@ fn s4_77_every_code_is_met_by_some_manifest() {
     assert!(missed.is_empty(), "{missed:?}");
 }
 
+/// Spec: S4.72-76
 #[test]
 fn s4_72_the_codes_of_the_specification_are_there() {
     for (code, file) in [

@@ -40,6 +40,7 @@ fn describe(grants: &Grants) -> String {
     format!("{:?}", grants.tables().collect::<Vec<_>>())
 }
 
+/// Spec: S4.18, S4.23-26
 #[test]
 fn s4_19_the_example_of_the_specification_loads_as_written() {
     let manifest = example("ai-chat.yaml");

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    AppletId, ErrorCode, InstallationId, Operation, RequestId, TenantId, UserId, WorkspaceId,
-};
+use crate::{AppletId, ErrorCode, InstallationId, Operation, RequestId, TenantId, UserId, WorkspaceId};
 
 /// What was done, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::{
-    AppletId, ErrorCode, Failure, Grants, InstallationId, Limits, RequestId, TenantId, UserId, Version, WorkspaceId,
+    AppletId, ErrorCode, Failure, Grants, InstallationId, Limits, RequestId, TenantId, UserId, Version,
+    WorkspaceId,
 };
 
 /// Who asks: an invocation runs on behalf of a user, of the platform itself, or of a person at a terminal.

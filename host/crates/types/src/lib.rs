@@ -21,15 +21,15 @@ pub use audit::{AuditRecord, AuditedOperation};
 pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};
 pub use grants::{Columns, Grants, GrantsBuilder, GrantsDigest, Operation, TableGrant};
 pub use ids::{
-    AppletId, ApprovalId, ComponentDigest, HookName, InstallationId, InvalidId, OperationId, PlanId, RequestId,
-    TenantId, UserId, Version, WorkspaceId,
+    AppletId, ApprovalId, ComponentDigest, HookName, InstallationId, InvalidId, OperationId, PlanId,
+    RequestId, TenantId, UserId, Version, WorkspaceId,
 };
 pub use invocation::{Actor, Budget, Invocation};
 pub use limits::{ExecutionLimits, HostLimits, Limits, StatementLimits};
 pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
 pub use ports::{
-    Applets, AuditSink, ComponentReport, Database, Encoding, HookCall, HookError, Login, Logins, Outcome, Secret,
-    Statement, Transaction,
+    Applets, AuditSink, ComponentReport, Database, Encoding, HookCall, HookError, Login, Logins, Outcome,
+    Secret, Statement, Transaction,
 };
 pub use rows::{CellRef, Column, ColumnType, PackedReader, PackedWriter, RowSet, UnpackError};
 pub use value::Value;

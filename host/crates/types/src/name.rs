@@ -87,7 +87,9 @@ impl fmt::Debug for SqlName {
 
 /// A text that cannot be a table or column name here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a usable name: lower-case letters, digits and `_`, at most {MAX_IDENTIFIER_BYTES} bytes")]
+#[error(
+    "`{text}` is not a usable name: lower-case letters, digits and `_`, at most {MAX_IDENTIFIER_BYTES} bytes"
+)]
 pub struct InvalidName {
     text: String,
 }
@@ -140,7 +142,8 @@ mod tests {
 
     #[test]
     fn s4_20_physical_name_is_prefix_id_table() {
-        let table = PhysicalTable::of(&"ai-chat".parse().unwrap(), &"ai_chat_configs".parse().unwrap()).unwrap();
+        let table =
+            PhysicalTable::of(&"ai-chat".parse().unwrap(), &"ai_chat_configs".parse().unwrap()).unwrap();
         assert_eq!(table.to_string(), "applet_ai_chat_ai_chat_configs");
         assert_eq!(table.deleted(), "_deleted_applet_ai_chat_ai_chat_configs");
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RowSet, SqlName, Value, Version,
+    AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RowSet, SqlName, Value,
+    Version,
 };
 
 /// A guest's statement: text with `$1…$n`, and the parameters in order.
@@ -198,4 +199,3 @@ pub trait Applets: Send + Sync {
         hook: HookCall,
     ) -> Result<String, HookError>;
 }
-

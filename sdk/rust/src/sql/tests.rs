@@ -21,6 +21,7 @@ fn own<const N: usize>(values: [(&str, Value); N]) -> Vec<(String, Value)> {
     values.into_iter().map(|(column, value)| (column.to_owned(), value)).collect()
 }
 
+/// Spec: S4.39-43
 #[test]
 fn s4_39_to_s4_43_a_select_with_everything() {
     let parts = Parts {

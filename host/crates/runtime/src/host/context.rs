@@ -1,3 +1,5 @@
+//! What a guest may know of its invocation.
+
 use std::collections::BTreeMap;
 
 use applet_bindings::context::{Host, Invocation, Permission};

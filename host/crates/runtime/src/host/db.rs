@@ -1,3 +1,5 @@
+//! The only way to data: every call goes on to the port `Database`.
+
 use applet_bindings::OpenTransaction;
 use applet_bindings::db::{Host, HostTransaction, Statement};
 use applet_bindings::types::{Encoding, Error, Rows, Value};

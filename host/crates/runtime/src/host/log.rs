@@ -1,3 +1,5 @@
+//! A guest's lines for its log.
+
 use applet_bindings::log::{Host, Level};
 
 use crate::guest::Guest;
