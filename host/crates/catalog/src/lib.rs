@@ -32,6 +32,33 @@ impl Catalog {
         self.tables.values()
     }
 
+    /// The names of a table's unique and foreign keys that do not start with the tenant column: existence
+    /// oracles across tenants, unless the operator allows writing their columns (SPEC Decision 7). None are
+    /// a foreign key to `tenants` or to a global reference, whose rows are everybody's, and a key that the
+    /// database generates.
+    pub fn global_keys<'a>(&self, table: &'a Table) -> Vec<&'a str> {
+        let Some(tenant) = table.tenant_column() else { return Vec::new() };
+        let generated = |columns: &[SqlName]| match columns {
+            [only] => table.column(only).is_some_and(|column| column.generation != Generation::None),
+            _ => false,
+        };
+        let everybodys = |target: &SqlName| {
+            target.as_str() == "tenants"
+                || self.table(target).is_some_and(|target| target.tenancy == Tenancy::Global)
+        };
+        let unique = table
+            .unique_keys
+            .iter()
+            .filter(|key| key.columns.first() != Some(tenant) && !generated(&key.columns))
+            .map(|key| key.name.as_str());
+        let foreign = table
+            .foreign_keys
+            .iter()
+            .filter(|key| key.columns.first() != Some(tenant) && !everybodys(&key.target))
+            .map(|key| key.name.as_str());
+        unique.chain(foreign).collect()
+    }
+
     /// SHA-256 over everything known, as hexadecimal text: unchanged digest, unchanged database.
     pub fn digest(&self) -> String {
         digest_of(self.tables.values())
@@ -177,26 +204,49 @@ impl Table {
     pub fn primary_key(&self) -> Option<&UniqueKey> {
         self.unique_keys.iter().find(|key| key.primary)
     }
+}
 
-    /// The names of unique and foreign keys that do not start with the tenant column: existence oracles
-    /// across tenants, unless the operator allows writing their columns (SPEC Decision 7). A foreign key
-    /// to `tenants` itself and a primary key that the database generates are none.
-    pub fn global_keys(&self) -> Vec<&str> {
-        let Some(tenant) = self.tenant_column() else { return Vec::new() };
-        let generated = |columns: &[SqlName]| match columns {
-            [only] => self.column(only).is_some_and(|column| column.generation != Generation::None),
-            _ => false,
-        };
-        let unique = self
-            .unique_keys
-            .iter()
-            .filter(|key| key.columns.first() != Some(tenant) && !generated(&key.columns))
-            .map(|key| key.name.as_str());
-        let foreign = self
-            .foreign_keys
-            .iter()
-            .filter(|key| key.columns.first() != Some(tenant) && key.target.as_str() != "tenants")
-            .map(|key| key.name.as_str());
-        unique.chain(foreign).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> SqlName {
+        text.parse().unwrap()
+    }
+
+    fn table(text: &str, tenancy: Tenancy, foreign_keys: Vec<ForeignKey>) -> Table {
+        Table {
+            schema: name("public"),
+            name: name(text),
+            columns: Vec::new(),
+            tenancy,
+            unique_keys: Vec::new(),
+            foreign_keys,
+            row_security: RowSecurity::default(),
+            owner: String::new(),
+        }
+    }
+
+    fn key_to(target: &str) -> ForeignKey {
+        ForeignKey {
+            name: format!("to_{target}"),
+            columns: vec![name("code")],
+            target: name(target),
+            target_columns: vec![name("code")],
+        }
+    }
+
+    #[test]
+    fn f2_a_key_to_rows_of_everybody_is_no_oracle_and_a_key_to_rows_of_tenants_is() {
+        let mine = || Tenancy::Column(name("tenant_id"));
+        let keys = ["countries", "tenants", "chats", "secrets"].map(key_to).to_vec();
+        let catalog = Catalog::new([
+            table("clients", mine(), keys),
+            table("countries", Tenancy::Global, Vec::new()),
+            table("chats", mine(), Vec::new()),
+            table("secrets", Tenancy::Invisible, Vec::new()),
+        ]);
+        let clients = catalog.table(&name("clients")).unwrap();
+        assert_eq!(catalog.global_keys(clients), ["to_chats", "to_secrets"]);
     }
 }

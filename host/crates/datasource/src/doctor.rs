@@ -60,7 +60,7 @@ pub async fn examine(admin: &mut Admin, options: &CatalogOptions) -> Result<Repo
     Ok(Report {
         version,
         upgrade_to: version.patched_by(),
-        tables: reading.catalog.tables().map(table_report).collect(),
+        tables: reading.catalog.tables().map(|table| table_report(&reading.catalog, table)).collect(),
         missing_revokes: missing_revokes(admin).await?,
         remarks: reading.remarks,
     })
@@ -81,11 +81,11 @@ pub async fn server_version(admin: &mut Admin) -> Result<Version, Error> {
 
 /// Names the tables that have one wall only.
 pub fn one_wall_only(catalog: &Catalog) -> Vec<String> {
-    let reports = catalog.tables().map(table_report);
+    let reports = catalog.tables().map(|table| table_report(catalog, table));
     reports.filter(|report| report.walls == Walls::GateOnly).map(|report| report.table).collect()
 }
 
-fn table_report(table: &Table) -> TableReport {
+fn table_report(catalog: &Catalog, table: &Table) -> TableReport {
     let security = table.row_security;
     let walls = match (&table.tenancy, security.enabled && security.tenant_policy) {
         (Tenancy::Column(_), true) => Walls::Both,
@@ -97,7 +97,7 @@ fn table_report(table: &Table) -> TableReport {
         table: table.name.to_string(),
         walls,
         forced: security.forced,
-        global_keys: table.global_keys().into_iter().map(str::to_owned).collect(),
+        global_keys: catalog.global_keys(table).into_iter().map(str::to_owned).collect(),
     }
 }
 

@@ -198,7 +198,8 @@ impl<'a> Checker<'a> {
         let mut warnings = Vec::new();
         for (name, grant) in grants.tables().filter(|(name, _)| !grants.is_own(name)) {
             let Some(table) = self.catalog.table(name) else { continue };
-            for key in table.global_keys().into_iter().filter(|key| writes_key(grant, table, key)) {
+            for key in self.catalog.global_keys(table).into_iter().filter(|key| writes_key(grant, table, key))
+            {
                 warnings.push(format!(
                     "key `{key}` of `{name}` spans tenants: its columns cannot be written unless the operator allows it"
                 ));

@@ -45,7 +45,7 @@ async fn d2_columns_and_keys_are_read_as_they_are() {
     assert_eq!(clients.columns.len(), 7, "the column with a blank in its name is left out");
     assert!(clients.soft_deletable());
     assert_eq!(clients.primary_key().unwrap().columns, [name("id")]);
-    assert_eq!(clients.global_keys(), ["clients_email_key"]);
+    assert_eq!(catalog.global_keys(clients), ["clients_email_key"]);
     let chats = catalog.table(&name("chats")).unwrap();
     let reference = chats.foreign_keys.iter().find(|key| key.target == name("clients")).unwrap();
     assert_eq!(reference.columns, [name("tenant_id"), name("client_id")]);

@@ -89,7 +89,7 @@ impl Lower<'_> {
         if self.context.allow_global_keys || self.context.grants.is_own(&table.name) {
             return Ok(());
         }
-        let global = table.global_keys();
+        let global = self.context.catalog.global_keys(table);
         let unique = table.unique_keys.iter().map(|key| (&key.name, &key.columns));
         let foreign = table.foreign_keys.iter().map(|key| (&key.name, &key.columns));
         let hit = unique
