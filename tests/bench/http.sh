@@ -47,6 +47,7 @@ psql -q -v ON_ERROR_STOP=1 "$DATABASE_URL" <<'SQL'
 CREATE ROLE native_server LOGIN IN ROLE applet_guest;
 GRANT SELECT, INSERT ON clients TO native_server;
 GRANT INSERT ON native_audit TO native_server;
+GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO native_server;
 SQL
 "$bin/native-server" "${DATABASE_URL/postgres@/native_server@}" 127.0.0.1:18081 "$sessions" &
 native=$!

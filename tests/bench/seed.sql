@@ -8,6 +8,9 @@ FROM tenants AS t, generate_series(1, 1000) AS n;
 
 INSERT INTO chats (tenant_id, id, client_id, subject) SELECT id, 1, 1, 'Benchmark' FROM tenants;
 
+-- Rows above name their ids; new ones start well after them.
+SELECT setval(pg_get_serial_sequence('clients', 'id'), 1000000);
+
 -- What the hand-written server records beside each insert.
 CREATE TABLE native_audit (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
