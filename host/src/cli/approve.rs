@@ -60,7 +60,7 @@ impl Approve {
         output.result(
             &json!({ "ok": true, "approval": approval.id, "expires_at": approval.expires_at }),
             format_args!(
-                "approved until {}, for one installation",
+                "approved until {}, to be used once",
                 approval.expires_at.format("%Y-%m-%d %H:%M UTC")
             ),
         );

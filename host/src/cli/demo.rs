@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::install::{Steps, in_words};
 use super::invoke::failed;
 use super::operator::{context, refused};
-use super::{Place, check};
+use super::{Place, check, demo_uninstall};
 use crate::demo_data::{DemoTenant, TENANTS};
 use crate::output::{CommandError, Output};
 use crate::service::Service;
@@ -112,7 +112,8 @@ impl Stage {
         self.output.progress(format_args!("  {:<13} reply   -> {answer}", TENANTS[0].name));
         self.curious().await?;
         self.hostile().await?;
-        self.audit().await
+        self.audit().await?;
+        demo_uninstall::play(&self.host, &self.service, &self.applet, self.output).await
     }
 
     async fn submit(&self, manifest: &str, component: &[u8]) -> Result<(), CommandError> {

@@ -3,17 +3,22 @@
 mod approve;
 mod check;
 mod demo;
+mod demo_uninstall;
+mod disable;
 mod doctor;
 mod explain;
 mod install;
+mod installations;
 mod invoke;
 mod operator;
 mod package;
 mod plan;
+mod purge;
 mod serve;
 mod sql;
 mod submit;
 mod token;
+mod uninstall;
 mod workspace;
 
 use std::path::PathBuf;
@@ -67,6 +72,11 @@ enum Command {
     Plan(plan::PlanCommand),
     Approve(approve::Approve),
     Install(install::Install),
+    Installations(installations::Installations),
+    Disable(disable::Disable),
+    Enable(disable::Enable),
+    Uninstall(uninstall::Uninstall),
+    Purge(purge::Purge),
     Invoke(invoke::Invoke),
     Explain(explain::Explain),
     Sql(sql::Sql),
@@ -88,6 +98,11 @@ impl Cli {
             Command::Plan(command) => command.run(output).await,
             Command::Approve(command) => command.run(output).await,
             Command::Install(command) => command.run(output).await,
+            Command::Installations(command) => command.run(output).await,
+            Command::Disable(command) => command.run(output).await,
+            Command::Enable(command) => command.run(output).await,
+            Command::Uninstall(command) => command.run(output).await,
+            Command::Purge(command) => command.run(output).await,
             Command::Invoke(command) => command.run(output).await,
             Command::Explain(command) => command.run(output).await,
             Command::Sql(command) => command.run(output).await,

@@ -268,6 +268,10 @@ fn tenancy(
     remarks: &mut Vec<String>,
 ) -> Tenancy {
     let listed = options.global_tables.contains(name);
+    // Rows of applets that were uninstalled: nobody reaches them until their applet is back.
+    if name.as_str().starts_with("_deleted_") {
+        return Tenancy::Invisible;
+    }
     if !plain {
         if listed {
             remarks

@@ -15,6 +15,7 @@ pub mod embedded;
 mod error;
 mod hba;
 pub mod locks;
+pub mod own_rows;
 mod sql;
 pub mod twin;
 mod version;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use applet_manifest::Selection;
-use applet_store::{Approval, MAX_APPROVAL_VALIDITY, NewApproval, StateChange};
-use applet_types::{AppletId, Limits, PlanId, SqlName, WorkspaceId};
+use applet_manifest::{Selection, ValidatedManifest};
+use applet_store::{Approval, MAX_APPROVAL_VALIDITY, NewApproval, PlanKind, StateChange};
+use applet_types::{AppletId, Grants, Limits, PlanId, SqlName, WorkspaceId};
 
 use crate::submit::load;
 use crate::{Event, FaultPoint, Lifecycle, LifecycleError, OpContext, transition};
@@ -54,13 +54,11 @@ impl Lifecycle {
             .ok_or(LifecycleError::NotFound("plan that waits for approval"))?;
         let package = self.parts.store.applet(plan.applet_digest).await?;
         let manifest = load(&package.ok_or(LifecycleError::NotFound("applet"))?.manifest)?;
-        let mut admin = self.admin().await?;
-        let catalog = self.read_catalog(&mut admin).await?.catalog;
-        let columns = |table: &SqlName| {
-            let columns = &catalog.table(table)?.columns;
-            Some(columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>())
+        let grants = match plan.kind {
+            PlanKind::Install => self.selected(&manifest, &decision.selection).await?,
+            // Nothing is granted to what goes.
+            PlanKind::Uninstall => Grants::builder().build(),
         };
-        let grants = manifest.select(&decision.selection, &columns)?;
         let limits = lowered(&manifest.limits(&self.parts.limits), decision.limits.as_ref());
         self.pass(FaultPoint::ApproveChecked)?;
         let new = NewApproval {
@@ -76,6 +74,20 @@ impl Lifecycle {
         let approval = self.parts.store.approve(&new, Some(change)).await?;
         self.pass(FaultPoint::ApproveKept)?;
         approval.ok_or(LifecycleError::NotFound("plan that waits for approval"))
+    }
+
+    async fn selected(
+        &self,
+        manifest: &ValidatedManifest,
+        selection: &Selection,
+    ) -> Result<Grants, LifecycleError> {
+        let mut admin = self.admin().await?;
+        let catalog = self.read_catalog(&mut admin).await?.catalog;
+        let columns = |table: &SqlName| {
+            let columns = &catalog.table(table)?.columns;
+            Some(columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>())
+        };
+        Ok(manifest.select(selection, &columns)?)
     }
 
     /// Refuses the installation's open plan, and with it an approval that was not used yet.

@@ -72,6 +72,96 @@ fault_points! {
     Activating = "activating";
     /// Active.
     Activated = "activated";
+    /// The plan to uninstall made, nothing kept.
+    UninstallPlanMade = "uninstall-plan-made";
+    /// The plan to uninstall kept.
+    UninstallPlanKept = "uninstall-plan-kept";
+    /// The plan to uninstall was computed again and is the approved one; the approval is not spent.
+    UninstallChecked = "uninstall-checked";
+    /// Approval spent, new calls refused, nothing else done.
+    UninstallRedeemed = "uninstall-redeemed";
+    /// The applet's own last hook announced.
+    UninstallHookAnnounced = "uninstall-hook-announced";
+    /// The hook has answered, not recorded.
+    UninstallHookAnswered = "uninstall-hook-answered";
+    /// The hook recorded.
+    UninstallHookRecorded = "uninstall-hook-recorded";
+    /// The export announced, no file made.
+    ExportAnnounced = "export-announced";
+    /// Some rows written.
+    ExportBegun = "export-begun";
+    /// A file written, not read again.
+    ExportWritten = "export-written";
+    /// Every file read again, not recorded.
+    ExportVerified = "export-verified";
+    /// The export recorded.
+    ExportRecorded = "export-recorded";
+    /// Leaving the tables announced.
+    LeaveAnnounced = "leave-announced";
+    /// Rows kept or deleted and tables renamed or dropped, together with their record.
+    LeaveRecorded = "leave-recorded";
+    /// Dropping roles announced.
+    RolesAnnounced = "roles-announced";
+    /// Roles dropped, not recorded.
+    RolesDropped = "roles-dropped";
+    /// Roles recorded.
+    RolesRecorded = "roles-recorded";
+    /// Everything done, not retired.
+    Retiring = "retiring";
+    /// Retired.
+    Retired = "retired";
+    /// Rows found whose time is over, nothing deleted.
+    PurgeFound = "purge-found";
+    /// Rows deleted, together with their record.
+    PurgeDeleted = "purge-deleted";
+    /// Tables found that nobody uses, none dropped.
+    PurgeDropping = "purge-dropping";
+    /// Those tables dropped.
+    PurgeDropped = "purge-dropped";
+    /// Switching off checked, the hook called, still active.
+    Disabling = "disabling";
+    /// Switched off.
+    Disabled = "disabled";
+    /// Switching on checked, still disabled.
+    Enabling = "enabling";
+    /// Switched on, its hook not called.
+    Enabled = "enabled";
+}
+
+impl FaultPoint {
+    /// The points that an uninstall comes past, whatever becomes of the rows.
+    pub const UNINSTALLING: &'static [Self] = &[
+        Self::UninstallPlanMade,
+        Self::UninstallPlanKept,
+        Self::UninstallChecked,
+        Self::UninstallRedeemed,
+        Self::UninstallHookAnnounced,
+        Self::UninstallHookAnswered,
+        Self::UninstallHookRecorded,
+        Self::LeaveAnnounced,
+        Self::LeaveRecorded,
+        Self::RolesAnnounced,
+        Self::RolesDropped,
+        Self::RolesRecorded,
+        Self::Retiring,
+        Self::Retired,
+    ];
+
+    /// The points that only an export comes past.
+    pub const EXPORTING: &'static [Self] = &[
+        Self::ExportAnnounced,
+        Self::ExportBegun,
+        Self::ExportWritten,
+        Self::ExportVerified,
+        Self::ExportRecorded,
+    ];
+
+    /// The points that the purge comes past.
+    pub const PURGING: &'static [Self] =
+        &[Self::PurgeFound, Self::PurgeDeleted, Self::PurgeDropping, Self::PurgeDropped];
+
+    /// The points that switching off and on comes past.
+    pub const SWITCHING: &'static [Self] = &[Self::Disabling, Self::Disabled, Self::Enabling, Self::Enabled];
 }
 
 impl fmt::Display for FaultPoint {

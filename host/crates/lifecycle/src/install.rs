@@ -2,15 +2,17 @@
 
 use applet_plan::Plan;
 use applet_store::{
-    Applet, ApprovalRefusal, ApprovedPlan, InstallationStatus, OperationLease, PlanState, State, StateChange,
-    StoreError, Takeover,
+    Applet, ApprovalRefusal, ApprovedPlan, InstallationStatus, OperationLease, PlanKind, PlanState, State,
+    StateChange, StoreError, Takeover,
 };
 use applet_types::{AppletId, ErrorCode, Failure, OperationId, RequestId, WorkspaceId};
 
 use crate::planning::compute;
 use crate::steps::Work;
 use crate::submit::load;
-use crate::{Event, FaultPoint, InstallReport, Lifecycle, LifecycleError, OpContext, Progress, transition};
+use crate::{
+    Event, FaultPoint, Finished, InstallReport, Lifecycle, LifecycleError, OpContext, Progress, transition,
+};
 
 impl Lifecycle {
     /// Installs what an admin has approved, or finishes an installation that was interrupted. Afterwards
@@ -36,7 +38,13 @@ impl Lifecycle {
             State::Applying { .. } | State::Failed { resumable: true, .. } => {
                 let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
                 let operation = operation.ok_or(LifecycleError::NotFound("operation"))?;
-                self.resume_one(operation.id, ctx.request, progress).await?.ok_or(LifecycleError::Held)
+                if operation.kind == PlanKind::Uninstall.as_str() {
+                    return Err(LifecycleError::OtherOperation("uninstall"));
+                }
+                match self.resume_one(operation.id, ctx.request, progress).await? {
+                    Some(Finished::Installed(report)) => Ok(*report),
+                    Some(Finished::Uninstalled(_)) | None => Err(LifecycleError::Held),
+                }
             }
             _ => self.install_approved(ctx, &status, progress).await,
         }
@@ -52,6 +60,9 @@ impl Lifecycle {
         let Some(open) = store.open_plan(ctx.tenant, status.id).await? else {
             return Err(self.why_nothing_is_open(ctx, status).await?);
         };
+        if open.kind == PlanKind::Uninstall {
+            return Err(ApprovalRefusal::Missing.into());
+        }
         let package = store.applet(open.applet_digest).await?.ok_or(LifecycleError::NotFound("applet"))?;
         let now = self.recompute(status, &package).await?;
         if now.digest() != open.digest {
@@ -71,7 +82,7 @@ impl Lifecycle {
     }
 
     /// An approval that was spent, or none at all.
-    async fn why_nothing_is_open(
+    pub(crate) async fn why_nothing_is_open(
         &self,
         ctx: &OpContext,
         status: &InstallationStatus,
@@ -104,7 +115,7 @@ impl Lifecycle {
         &self,
         request: RequestId,
         progress: &dyn Progress,
-    ) -> Result<Vec<(OperationId, Result<InstallReport, LifecycleError>)>, LifecycleError> {
+    ) -> Result<Vec<(OperationId, Result<Finished, LifecycleError>)>, LifecycleError> {
         let mut outcomes = Vec::new();
         for operation in self.parts.store.unfinished_operations().await? {
             match self.resume_one(operation, request, progress).await {
@@ -151,9 +162,16 @@ impl Lifecycle {
         operation: OperationId,
         request: RequestId,
         progress: &dyn Progress,
-    ) -> Result<Option<InstallReport>, LifecycleError> {
+    ) -> Result<Option<Finished>, LifecycleError> {
         match self.parts.store.take_over(operation).await? {
-            Takeover::Taken(plan, lease) => self.apply(*plan, lease, request, progress, true).await.map(Some),
+            Takeover::Taken(plan, lease) if plan.kind() == PlanKind::Uninstall => {
+                let report = self.leave(*plan, lease, request, None, progress, true).await?;
+                Ok(report.map(Finished::Uninstalled))
+            }
+            Takeover::Taken(plan, lease) => {
+                let report = self.apply(*plan, lease, request, progress, true).await?;
+                Ok(Some(Finished::Installed(Box::new(report))))
+            }
             Takeover::Held | Takeover::Over => Ok(None),
         }
     }

@@ -9,17 +9,22 @@
 
 mod approve;
 mod context;
+mod departure;
 mod error;
+mod export;
 mod faults;
+mod hidden;
 mod install;
 mod planning;
 mod progress;
+mod purge;
 mod report;
 mod retire;
 mod state;
 mod steps;
 mod submit;
 mod switch;
+mod uninstall;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,15 +36,20 @@ use applet_types::{Applets, Limits, Secret};
 
 pub use applet_datasource::twin::{TwinReport, TwinTable, TwinVerdict};
 pub use applet_manifest::{GrantRef, Selection};
+pub use applet_plan::{Estimate, ExportFormat, Fate, RetireMode, UninstallPlan};
 pub use approve::Decision;
 pub use context::{OpContext, Standing};
+pub use departure::{LeftTable, UninstallReport};
 pub use error::LifecycleError;
+pub use export::{ExportReport, ExportedTable};
 pub use faults::{Fault, FaultPoint, Faults, InjectedFault, UnknownFault};
 pub use planning::Planned;
 pub use progress::{Progress, Silent};
+pub use purge::{PurgeReport, PurgedRows, WaitingRows};
 pub use report::{HookOutcome, InstallReport, SubmitReport, SwitchReport, TableOutcome};
 pub use state::{Event, IllegalTransition, transition};
 pub use submit::Package;
+pub use uninstall::{Finished, PlannedUninstall};
 
 /// What the lifecycle is put together from.
 #[derive(Clone)]
@@ -81,8 +91,10 @@ impl Lifecycle {
         Ok(Admin::connect(self.parts.admin_url.reveal()).await?)
     }
 
+    /// The database as plans see it: tables that were put aside under the names that they get back.
     async fn read_catalog(&self, admin: &mut Admin) -> Result<Reading, LifecycleError> {
-        Ok(applet_datasource::catalog::read(admin, &self.parts.catalog).await?)
+        let reading = applet_datasource::catalog::read(admin, &self.parts.catalog).await?;
+        Ok(Reading { catalog: hidden::unhidden(&reading.catalog), ..reading })
     }
 
     fn pass(&self, point: FaultPoint) -> Result<(), LifecycleError> {

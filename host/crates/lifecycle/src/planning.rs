@@ -3,7 +3,7 @@
 use applet_catalog::Catalog;
 use applet_manifest::ValidatedManifest;
 use applet_plan::{Plan, Side};
-use applet_store::{Applet, InstallationStatus, NewPlan, PlanRecord, State, StateChange};
+use applet_store::{Applet, InstallationStatus, NewPlan, PlanKind, PlanRecord, State, StateChange};
 use applet_types::{AppletId, Grants, Version, WorkspaceId};
 
 use crate::submit::load;
@@ -82,6 +82,7 @@ impl Lifecycle {
         let new = NewPlan {
             tenant: ctx.tenant,
             installation: status.id,
+            kind: PlanKind::Install,
             applet_digest: package.digest,
             digest: &plan.digest(),
             plan: &content,
@@ -113,7 +114,7 @@ pub(crate) fn compute(
 }
 
 /// The changes of state by which a new plan comes before the tenant's admins.
-fn asking(state: State) -> Result<[StateChange; 2], LifecycleError> {
+pub(crate) fn asking(state: State) -> Result<[StateChange; 2], LifecycleError> {
     let planned = transition(state, Event::Plan)?;
     let asked = transition(planned, Event::AskApproval)?;
     Ok([StateChange { from: state, to: planned }, StateChange { from: planned, to: asked }])

@@ -37,6 +37,8 @@ pub struct InstallReport {
     pub version: Version,
     /// Whether this finished what another process had begun.
     pub resumed: bool,
+    /// Whether rows came back that an earlier uninstall had left.
+    pub restored: bool,
     /// Its own tables.
     pub tables: Vec<TableOutcome>,
     /// The database role that its statements run as.
@@ -59,7 +61,7 @@ pub struct TableOutcome {
 }
 
 /// What became of the applet's own hook for an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum HookOutcome {
     /// Its manifest lists none.

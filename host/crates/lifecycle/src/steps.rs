@@ -85,6 +85,7 @@ impl<'a> Work<'a> {
             applet: self.plan.applet().clone(),
             version: target.package.version,
             resumed: false,
+            restored: self.lifecycle.parts.store.has_restored(self.plan.operation()).await?,
             tables,
             role: wall.role,
             missing: wall.missing.iter().map(SqlName::to_string).collect(),
@@ -144,8 +145,9 @@ impl<'a> Work<'a> {
             wall::prepare_database(admin, &self.lifecycle.parts.catalog.schemas).await?;
         }
         if !(recorded && pending.is_empty()) {
+            let back = self.lifecycle.restore_statements(admin, plan, self.plan.installation()).await?;
             let changes = pending.iter().map(|statement| statement.sql().to_owned());
-            let all: Vec<String> = claims.into_iter().chain(changes).chain(records).collect();
+            let all: Vec<String> = claims.into_iter().chain(back).chain(changes).chain(records).collect();
             ddl::apply(admin, &all).await?;
         }
         self.lifecycle.pass(FaultPoint::TablesRecorded)?;

@@ -16,12 +16,18 @@ mod plan;
 mod refusal;
 mod render;
 mod shape;
+mod uninstall;
 mod vet;
 
 pub use ddl::{DdlStatement, Lock, LockLevel};
 pub use delta::{GrantLine, GrantsDelta};
 pub use plan::{Plan, Step, StepKind};
 pub use refusal::{PlanRefusal, Problem, ProblemCode};
+pub use uninstall::{
+    Estimate, ExportFormat, Fate, KEEP_HOURS, Leaving, Others, RetireMode, Standing, TableEstimate,
+    UninstallPlan, UninstallStep, drop_statement, fate, hidden_name, hide_statement, name_before,
+    restore_statement, uninstall,
+};
 
 use applet_catalog::Catalog;
 use applet_manifest::ValidatedManifest;

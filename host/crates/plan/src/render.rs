@@ -89,7 +89,7 @@ fn costs(statements: &[DdlStatement]) -> String {
 
 /// An applet's own words, fit for a terminal: bounded, and whatever could move the cursor or turn the
 /// direction of writing is escaped.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let escaped = |c: char| match c {
         '\'' | '"' | '\\' => vec![c],
         _ => c.escape_debug().collect(),

@@ -266,7 +266,7 @@ impl Store {
     pub async fn grants_in_use(&self, applet: &AppletId) -> Result<Vec<Grants>, StoreError> {
         let rows: Vec<(serde_json::Value,)> = sqlx::query_as(
             "SELECT grants FROM applet_host.installations
-              WHERE applet_id = $1 AND grants IS NOT NULL AND state ->> 'state' <> 'retired'
+              WHERE applet_id = $1 AND grants IS NOT NULL AND left_at IS NULL
               UNION
              SELECT a.granted
                FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id

@@ -3,6 +3,7 @@
 //! *Invariant:* every transaction here begins with the fence, so that whoever was replaced changes nothing.
 
 use applet_types::{AppletId, Failure, InstallationId, OperationId, PhysicalTable};
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 
@@ -39,6 +40,13 @@ impl StepToken {
         )
     }
 
+    /// The same with whatever came of it.
+    pub fn finish_statement_with(&self, result: &serde_json::Value) -> String {
+        let Self { operation, token, step } = self;
+        let result = result.to_string().replace('\\', "\\\\").replace('\'', "''");
+        format!("SELECT applet_host.finish_step('{operation}', {token}, {step}, E'{result}')")
+    }
+
     /// The statement that claims a table name for an applet, for the transaction that makes the table.
     /// Both names have no character that could end a literal.
     pub fn claim_statement(table: &PhysicalTable, applet: &AppletId) -> String {
@@ -64,6 +72,20 @@ impl OperationLease {
     ///
     /// [`StoreError::Fenced`] when somebody has taken over.
     pub async fn announce(&mut self, step: u32, name: &str) -> Result<Option<serde_json::Value>, StoreError> {
+        self.announce_as(step, name, State::Applying { step }).await
+    }
+
+    /// The same for an operation during which the installation is in another state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] when somebody has taken over.
+    pub async fn announce_as(
+        &mut self,
+        step: u32,
+        name: &str,
+        state: State,
+    ) -> Result<Option<serde_json::Value>, StoreError> {
         let mut transaction =
             self.connection.begin().await.map_err(StoreError::database("announce a step"))?;
         fence(&mut transaction, self.operation, self.token).await?;
@@ -78,7 +100,7 @@ impl OperationLease {
         .fetch_one(&mut *transaction)
         .await
         .map_err(StoreError::database("announce a step"))?;
-        set_state(&mut transaction, self.installation, State::Applying { step }).await?;
+        set_state(&mut transaction, self.installation, state).await?;
         transaction.commit().await.map_err(StoreError::database("announce a step"))?;
         Ok(done)
     }
@@ -100,6 +122,45 @@ impl OperationLease {
             .map(|_| ())
     }
 
+    /// Ends the operation: the installation is gone. Its deadline is that of its tenant's rows; where none
+    /// are kept, it is now and nothing can be restored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] when somebody has taken over.
+    pub async fn retire(mut self) -> Result<DateTime<Utc>, StoreError> {
+        let doing = "retire an installation";
+        let mut transaction = self.connection.begin().await.map_err(StoreError::database(doing))?;
+        fence(&mut transaction, self.operation, self.token).await?;
+        let (until, kept): (DateTime<Utc>, bool) = sqlx::query_as(
+            "SELECT coalesce(max(r.keep_until), clock_timestamp()), coalesce(max(r.keep_until), now()) > now()
+               FROM applet_host.installations AS i
+               JOIN applet_host.retentions AS r ON r.tenant_id = i.tenant_id AND r.applet_id = i.applet_id
+              WHERE i.id = $1 AND r.installation_id = i.id AND r.ended_at IS NULL",
+        )
+        .bind(self.installation.as_uuid())
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(StoreError::database(doing))?;
+        sqlx::query(
+            "UPDATE applet_host.installations
+                SET state = $2, grants = CASE WHEN $3 THEN grants END, generation = generation + 1,
+                    updated_at = now()
+              WHERE id = $1",
+        )
+        .bind(self.installation.as_uuid())
+        .bind(Json(State::Retired { until }))
+        .bind(kept)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::database(doing))?;
+        applied(&mut transaction, self.operation).await?;
+        end(&mut transaction, self.operation, "done", None).await?;
+        transaction.commit().await.map_err(StoreError::database(doing))?;
+        self.connection.close().await.map_err(StoreError::database("close"))?;
+        Ok(until)
+    }
+
     /// Ends the operation: the installation becomes active with what was approved, in one transaction.
     ///
     /// # Errors
@@ -111,7 +172,7 @@ impl OperationLease {
         sqlx::query(
             "UPDATE applet_host.installations AS i
                 SET state = $2, applet_digest = a.applet_digest, grants = a.granted, limits = a.limits,
-                    generation = i.generation + 1, updated_at = now()
+                    left_at = NULL, generation = i.generation + 1, updated_at = now()
                FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
               WHERE o.id = $1 AND i.id = o.installation_id",
         )
@@ -120,15 +181,7 @@ impl OperationLease {
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::database("activate"))?;
-        sqlx::query(
-            "UPDATE applet_host.plans AS p SET state = 'applied'
-               FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
-              WHERE o.id = $1 AND p.id = a.plan_id",
-        )
-        .bind(self.operation.as_uuid())
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::database("activate"))?;
+        applied(&mut transaction, self.operation).await?;
         end(&mut transaction, self.operation, "done", None).await?;
         transaction.commit().await.map_err(StoreError::database("activate"))?;
         self.connection.close().await.map_err(StoreError::database("close"))
@@ -181,6 +234,20 @@ async fn fence(connection: &mut PgConnection, operation: OperationId, token: i64
         .await
         .map_err(StoreError::database("renew a lease"))
         .map(|_| ())
+}
+
+/// The plan is done.
+async fn applied(connection: &mut PgConnection, operation: OperationId) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE applet_host.plans AS p SET state = 'applied'
+           FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
+          WHERE o.id = $1 AND p.id = a.plan_id",
+    )
+    .bind(operation.as_uuid())
+    .execute(connection)
+    .await
+    .map_err(StoreError::database("end a plan"))
+    .map(|_| ())
 }
 
 async fn set_state(

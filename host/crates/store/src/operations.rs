@@ -40,6 +40,8 @@ pub struct OperationStatus {
     pub workspace: WorkspaceId,
     /// Of which installation.
     pub installation: InstallationId,
+    /// What it does: `install` or `uninstall`.
+    pub kind: String,
     /// How far.
     pub state: OperationState,
     /// What ended it.
@@ -180,7 +182,7 @@ impl Store {
         installation: InstallationId,
     ) -> Result<Option<OperationStatus>, StoreError> {
         let row: Option<StatusRow> = sqlx::query_as(
-            "SELECT id, workspace_id, state, failure, created_at FROM applet_host.operations
+            "SELECT id, workspace_id, kind, state, failure, created_at FROM applet_host.operations
               WHERE tenant_id = $1 AND installation_id = $2 ORDER BY created_at DESC, id DESC LIMIT 1",
         )
         .bind(tenant.as_uuid())
@@ -188,12 +190,13 @@ impl Store {
         .fetch_optional(&self.pool)
         .await
         .map_err(StoreError::database("read an operation"))?;
-        let Some((id, workspace, state, failure, created_at)) = row else { return Ok(None) };
+        let Some((id, workspace, kind, state, failure, created_at)) = row else { return Ok(None) };
         Ok(Some(OperationStatus {
             id: OperationId::new(id),
             tenant,
             workspace: WorkspaceId::new(workspace),
             installation,
+            kind,
             state: operation_state(&state)?,
             failure: failure.map(|failure| failure.0),
             created_at,
@@ -228,7 +231,7 @@ impl Store {
     }
 }
 
-type StatusRow = (Uuid, Uuid, String, Option<Json<Failure>>, DateTime<Utc>);
+type StatusRow = (Uuid, Uuid, String, String, Option<Json<Failure>>, DateTime<Utc>);
 type StepRow = (i32, String, DateTime<Utc>, Option<DateTime<Utc>>, Option<serde_json::Value>);
 
 fn operation_state(text: &str) -> Result<OperationState, StoreError> {
@@ -257,8 +260,9 @@ async fn insert_operation(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO applet_host.operations (id, tenant_id, workspace_id, installation_id, kind, approval_id)
-         SELECT $1, i.tenant_id, i.workspace_id, i.id, 'install', a.id
+         SELECT $1, i.tenant_id, i.workspace_id, i.id, p.kind, a.id
            FROM applet_host.approvals AS a JOIN applet_host.installations AS i ON i.id = a.installation_id
+           JOIN applet_host.plans AS p ON p.id = a.plan_id
           WHERE a.id = $2",
     )
     .bind(operation.as_uuid())
