@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::wiring::Host;
@@ -12,24 +14,41 @@ use crate::wiring::Host;
 const PAUSE: Duration = Duration::from_secs(10 * 60);
 
 /// The work in the background.
-pub(crate) struct Housekeeping(JoinHandle<()>);
+pub(crate) struct Housekeeping {
+    stop: oneshot::Sender<()>,
+    work: JoinHandle<()>,
+}
 
 impl Housekeeping {
-    /// Begins with the first round at once.
+    /// Begins with the first round at once, on a thread of its own: it keeps no call waiting.
     pub(crate) fn start(host: Arc<Host>) -> Self {
-        Self(tokio::spawn(async move {
-            loop {
-                round(&host).await;
-                tokio::time::sleep(PAUSE).await;
-            }
-        }))
+        let (stop, stopped) = oneshot::channel();
+        let runtime = Handle::current();
+        let work = tokio::task::spawn_blocking(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = rounds(&host) => {}
+                    // Whether it was sent or its sender is gone: there is nothing more to do.
+                    _stopped = stopped => {}
+                }
+            });
+        });
+        Self { stop, work }
     }
 
     /// Ends it. A round that is under way is undone by the database, and done by whoever comes next.
     pub(crate) async fn stop(self) {
-        self.0.abort();
-        // It was just asked to be cancelled, so that is what it says.
-        let _cancelled = self.0.await;
+        drop(self.stop);
+        if let Err(error) = self.work.await {
+            tracing::error!(%error, "the housekeeping ended badly");
+        }
+    }
+}
+
+async fn rounds(host: &Host) {
+    loop {
+        round(host).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -224,10 +224,11 @@ async fn stream(
     let columns: Vec<_> =
         rows.columns.iter().map(|column| format!("{}::text", ident(column.as_str()))).collect();
     let key = ident(rows.key.as_str());
-    // A literal of unknown type takes the key's type.
-    let beyond = after.map(|after| format!(" AND {key} > {}", literal(after))).unwrap_or_default();
+    // A literal of unknown type takes the key's type. With the table's name, because the bare name would be
+    // that of the printed column, and texts have another order than numbers.
+    let beyond = after.map(|after| format!(" AND own.{key} > {}", literal(after))).unwrap_or_default();
     let sql = format!(
-        "DECLARE own_rows NO SCROLL CURSOR FOR SELECT {} FROM {} WHERE tenant_id = '{tenant}'{beyond} ORDER BY {key}",
+        "DECLARE own_rows NO SCROLL CURSOR FOR SELECT {} FROM {} AS own WHERE own.tenant_id = '{tenant}'{beyond} ORDER BY own.{key}",
         columns.join(", "),
         rows.full_name(),
     );

@@ -8,6 +8,7 @@ CREATE TABLE applet_host.retentions (
     installation_id uuid NOT NULL,
     tables          text[] NOT NULL,
     retired_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    keep_hours      integer NOT NULL CHECK (keep_hours >= 0),
     keep_until      timestamptz NOT NULL,
     ended_at        timestamptz,
     outcome         text CHECK (outcome IN ('restored', 'purged', 'deleted')),

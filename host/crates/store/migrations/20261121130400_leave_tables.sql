@@ -12,8 +12,9 @@ BEGIN
            AND r.ended_at IS NULL;
     END IF;
     IF cardinality(kept) > 0 THEN
-        INSERT INTO applet_host.retentions (tenant_id, applet_id, installation_id, tables, keep_until)
-        SELECT i.tenant_id, i.applet_id, i.id, kept, clock_timestamp() + make_interval(hours => hours)
+        INSERT INTO applet_host.retentions 
+            (tenant_id, applet_id, installation_id, tables, keep_hours, keep_until)
+        SELECT i.tenant_id, i.applet_id, i.id, kept, hours, clock_timestamp() + make_interval(hours => hours)
           FROM applet_host.installations AS i WHERE i.id = installation
             ON CONFLICT DO NOTHING;
     END IF;

@@ -194,7 +194,7 @@ impl Store {
                  SELECT FROM applet_host.operations AS o
                    JOIN applet_host.installations AS i ON i.id = o.installation_id
                    JOIN applet_host.retentions AS r ON r.tenant_id = i.tenant_id AND r.applet_id = i.applet_id
-                  WHERE o.id = $1 AND r.outcome = 'restored' AND r.ended_at >= o.created_at)",
+                  WHERE o.id = $1 AND r.outcome = 'restored' AND r.keep_hours > 0 AND r.ended_at >= o.created_at)",
         )
         .bind(operation.as_uuid())
         .fetch_one(&self.pool)

@@ -104,8 +104,16 @@ async fn load_jsonl(database: &Database, text: &str) {
     for line in text.lines() {
         // A document is written as its text, so that its numbers keep their digits.
         sqlx::query(
-            "INSERT INTO back SELECT (jsonb_populate_record(NULL::back,
-                 $1::text::jsonb || jsonb_build_object('doc', ($1::text::jsonb ->> 'doc')::jsonb))).*",
+            "WITH line AS (SELECT $1::text::jsonb AS of), made AS (
+                 INSERT INTO back SELECT (jsonb_populate_record(NULL::back, of - 'doc')).* FROM line)
+             SELECT FROM line",
+        )
+        .bind(line)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        sqlx::query(
+            "UPDATE back SET doc = ($1::text::jsonb ->> 'doc')::jsonb WHERE id = ($1::text::jsonb ->> 'id')::bigint",
         )
         .bind(line)
         .execute(&mut connection)
@@ -151,10 +159,10 @@ impl Progress for Before<'_> {
 }
 
 /// Runs on a thread of its own, because the runtime of the caller is in the middle of something.
-pub(crate) fn meanwhile(work: impl Future<Output = ()> + Send) {
+pub(crate) fn meanwhile<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send) {
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work());
         });
     });
 }
@@ -171,8 +179,8 @@ async fn s4_38_rows_that_change_after_they_were_exported_are_exported_again() {
     let written = std::sync::atomic::AtomicU32::new(0);
     // The first change adds rows, the second only turns a value round.
     let change = || match written.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-        0 => meanwhile(write_notes(&database, 1, 1)),
-        1 => meanwhile(async {
+        0 => meanwhile(|| write_notes(&database, 1, 1)),
+        1 => meanwhile(|| async {
             database.run(&format!("UPDATE {NOTES} SET flag = NOT coalesce(flag, false)")).await;
         }),
         _ => {}
@@ -198,7 +206,7 @@ async fn s4_38_rows_that_never_stop_changing_are_not_deleted() {
     host.approves_leaving(1, &planned).await;
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let change = || meanwhile(write_notes(&database, 1, 1));
+    let change = || meanwhile(|| write_notes(&database, 1, 1));
     let (life, id) = (&host.lifecycle, applet("notes"));
     let failed = life.uninstall(&admin(1), workspace(1), &id, Some(&out), &Before(&change)).await;
     assert_eq!(failed.unwrap_err().code(), "export-stale");
@@ -212,8 +220,8 @@ async fn s4_38_a_file_that_was_changed_on_the_disk_deletes_nothing() {
     let database = Database::new().await;
     let host = Host::on(&database.url).await;
     host.takes_notes(&database, &[1]).await;
-    let before = content(&database, 1).await;
     for format in FORMATS {
+        let before = content(&database, 1).await;
         let faults = Faults::armed(FaultPoint::ExportVerified, Fault::Error);
         let faulty = Host::with(&database.url, faults, Recording::default()).await;
         let planned = faulty.plans_leaving(1, export(format)).await.unwrap();

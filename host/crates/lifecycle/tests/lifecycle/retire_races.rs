@@ -5,7 +5,7 @@ use applet_store::State;
 
 use super::export::meanwhile;
 use super::host::{Database, Host, admin, applet, workspace};
-use super::notes::{all_of, rows_of, stands};
+use super::notes::{all_of, rows_of, stands, write_notes};
 
 /// What losing a race may look like.
 const LOST: [&str; 5] = ["approval-spent", "approval-missing", "held", "lock-timeout", "illegal-transition"];
@@ -44,7 +44,7 @@ async fn s4_30_an_uninstall_and_an_install_of_two_tenants_can_race() {
         left.unwrap();
         assert!(hosts[0].serves_notes(2).await, "{came:?}");
         assert_eq!(stands(&database).await.len(), 2, "the tables are there for whoever came");
-        super::notes::write_notes(&database, 2, 1).await;
+        write_notes(&database, 2, 1).await;
         hosts[0].leaves(2, RetireMode::Hard, None).await;
         assert!(stands(&database).await.is_empty());
         hosts[0].installs_notes(1, 1).await;
@@ -77,7 +77,6 @@ async fn s4x_7_of_hosts_that_race_to_switch_one_does_it() {
 struct Sleeper<'a> {
     at: u32,
     database: &'a Database,
-    other: &'a Host,
 }
 
 impl Progress for Sleeper<'_> {
@@ -85,23 +84,17 @@ impl Progress for Sleeper<'_> {
         if step != self.at {
             return;
         }
-        meanwhile(async {
+        meanwhile(|| async {
             let over = "UPDATE applet_host.operations SET lease_until = now() - interval '1 second'
                          WHERE state = 'running'";
             self.database.run(over).await;
             let report = Host::on(&self.database.url).await.goes(1, None).await.unwrap();
             assert!(report.resumed);
             // What comes next must not be undone by whoever wakes up.
-            self.other.installs_notes_here(self.database).await;
+            let host = Host::on(&self.database.url).await;
+            host.installs_notes(1, 1).await;
+            write_notes(self.database, 1, 2).await;
         });
-    }
-}
-
-impl Host {
-    async fn installs_notes_here(&self, database: &Database) {
-        let host = Self::on(&database.url).await;
-        host.installs_notes(1, 1).await;
-        super::notes::write_notes(database, 1, 2).await;
     }
 }
 
@@ -115,7 +108,7 @@ async fn s4_30_a_host_that_wakes_up_after_its_lease_changes_nothing() {
             let others = all_of(&database, 2).await;
             let planned = host.plans_leaving(1, mode).await.unwrap();
             host.approves_leaving(1, &planned).await;
-            let sleeper = Sleeper { at, database: &database, other: &host };
+            let sleeper = Sleeper { at, database: &database };
             let (life, id) = (&host.lifecycle, applet("notes"));
             let late = life.uninstall(&admin(1), workspace(1), &id, None, &sleeper).await;
             assert_eq!(late.unwrap_err().code(), "held", "{mode:?} at {at}");
