@@ -3,8 +3,10 @@
 mod approve;
 mod check;
 mod demo;
+mod demo_upgrade;
 mod doctor;
 mod explain;
+mod grants;
 mod install;
 mod invoke;
 mod operator;
@@ -14,6 +16,7 @@ mod serve;
 mod sql;
 mod submit;
 mod token;
+mod upgrade;
 mod workspace;
 
 use std::path::PathBuf;
@@ -67,6 +70,8 @@ enum Command {
     Plan(plan::PlanCommand),
     Approve(approve::Approve),
     Install(install::Install),
+    Upgrade(upgrade::Upgrade),
+    Rollback(upgrade::Rollback),
     Invoke(invoke::Invoke),
     Explain(explain::Explain),
     Sql(sql::Sql),
@@ -88,6 +93,8 @@ impl Cli {
             Command::Plan(command) => command.run(output).await,
             Command::Approve(command) => command.run(output).await,
             Command::Install(command) => command.run(output).await,
+            Command::Upgrade(command) => command.run(output).await,
+            Command::Rollback(command) => command.run(output).await,
             Command::Invoke(command) => command.run(output).await,
             Command::Explain(command) => command.run(output).await,
             Command::Sql(command) => command.run(output).await,

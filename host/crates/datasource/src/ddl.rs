@@ -4,7 +4,7 @@ use crate::locks::pause;
 use crate::{Admin, Error};
 
 /// How often a step that meets a held lock is tried again (limits, section 3).
-const TRIES: u32 = 30;
+pub(crate) const TRIES: u32 = 30;
 
 /// Runs the statements in one transaction. A statement that waits for a lock queues everybody behind it,
 /// so it gives up after 500 ms, the transaction is undone, and all is tried again after a random pause.
@@ -44,7 +44,7 @@ where
     }
 }
 
-async fn backoff(attempt: u32) {
+pub(crate) async fn backoff(attempt: u32) {
     let step = u64::from(attempt.min(9)) + 1;
     pause(step * 10..step * 50).await;
 }

@@ -7,7 +7,7 @@ use applet_store::{
 };
 use applet_types::{AppletId, ErrorCode, Failure, OperationId, RequestId, WorkspaceId};
 
-use crate::planning::compute;
+use crate::planning::{compute, is_served, offered};
 use crate::steps::Work;
 use crate::submit::load;
 use crate::{Event, FaultPoint, InstallReport, Lifecycle, LifecycleError, OpContext, Progress, transition};
@@ -32,6 +32,10 @@ impl Lifecycle {
     ) -> Result<InstallReport, LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
+        if let Some(operation) = self.unfinished(&status).await? {
+            let resumed = self.resume_one(operation, ctx.request, progress).await?;
+            return resumed.ok_or(LifecycleError::Held);
+        }
         match status.state {
             State::Applying { .. } | State::Failed { resumable: true, .. } => {
                 let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
@@ -42,7 +46,7 @@ impl Lifecycle {
         }
     }
 
-    async fn install_approved(
+    pub(crate) async fn install_approved(
         &self,
         ctx: &OpContext,
         status: &InstallationStatus,
@@ -63,10 +67,15 @@ impl Lifecycle {
             return Err(ApprovalRefusal::Missing.into());
         }
         let change = StateChange { from: status.state, to: transition(status.state, Event::Start)? };
-        self.pass(FaultPoint::InstallChecked)?;
+        let (checked, spent) = if is_served(status.state) {
+            (FaultPoint::UpgradeChecked, FaultPoint::UpgradeRedeemed)
+        } else {
+            (FaultPoint::InstallChecked, FaultPoint::InstallRedeemed)
+        };
+        self.pass(checked)?;
         let redeemed = store.redeem(ctx.tenant, status.id, package.digest, &open.digest, change).await?;
         let (plan, lease) = redeemed?;
-        self.pass(FaultPoint::InstallRedeemed)?;
+        self.pass(spent)?;
         self.apply(plan, lease, ctx.request, progress, false).await
     }
 
@@ -91,7 +100,8 @@ impl Lifecycle {
         let catalog = self.read_catalog(&mut admin).await?.catalog;
         let manifest = load(&package.manifest)?;
         let installed = self.installed(status).await?;
-        compute(installed.as_ref(), &manifest, &manifest.requested(), &catalog)
+        let offered = offered(installed.as_ref(), package, &manifest);
+        compute(installed.as_ref(), &manifest, &offered, &catalog)
     }
 
     /// Finishes every operation that a host has left unfinished, of all tenants. What another process
@@ -130,8 +140,13 @@ impl Lifecycle {
     ) -> Result<(), LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
-        let State::Failed { step, .. } = transition(status.state, Event::GiveUp)? else {
-            return Err(LifecycleError::Held);
+        let step = match self.unfinished(&status).await? {
+            // Its version before goes on; only the change of it is given up.
+            Some(_) => 0,
+            None => match transition(status.state, Event::GiveUp)? {
+                State::Failed { step, .. } => step,
+                _ => return Err(LifecycleError::Held),
+            },
         };
         let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
         let operation = operation.ok_or(LifecycleError::NotFound("operation"))?;
@@ -146,7 +161,7 @@ impl Lifecycle {
     }
 
     /// `None` when somebody else works on it, or it is over.
-    async fn resume_one(
+    pub(crate) async fn resume_one(
         &self,
         operation: OperationId,
         request: RequestId,
@@ -159,7 +174,7 @@ impl Lifecycle {
     }
 
     /// Does the steps. A failure is written down; after it, or after a crash, they can be done again.
-    async fn apply(
+    pub(crate) async fn apply(
         &self,
         plan: ApprovedPlan,
         lease: OperationLease,
@@ -170,9 +185,14 @@ impl Lifecycle {
         let mut work = Work::new(self, plan, lease, progress);
         match work.run(request).await {
             Ok(report) => {
-                self.pass(FaultPoint::Activating)?;
+                let (before, after) = if report.from.is_some() {
+                    (FaultPoint::Switching, FaultPoint::Switched)
+                } else {
+                    (FaultPoint::Activating, FaultPoint::Activated)
+                };
+                self.pass(before)?;
                 work.lease.activate().await?;
-                self.pass(FaultPoint::Activated)?;
+                self.pass(after)?;
                 Ok(InstallReport { resumed, ..report })
             }
             // Somebody else is at it: what we think of it does not matter any more.

@@ -1,4 +1,5 @@
-//! An applet's way from a package to answered hooks: submit, plan, approve, install, switch off and on.
+//! An applet's way from a package to answered hooks and on to its next version: submit, plan, approve,
+//! install, upgrade, switch off and on.
 //!
 //! *Invariants:* this is the only crate that applies an [`applet_store::ApprovedPlan`]. Everything that takes several
 //! steps is written down before it is done (intent), done so that doing it again changes nothing, and then
@@ -8,6 +9,7 @@
 //! Start reading at [`Lifecycle`], then `install.rs`; [`transition`] is the state machine.
 
 mod approve;
+mod changes;
 mod context;
 mod error;
 mod faults;
@@ -20,6 +22,7 @@ mod state;
 mod steps;
 mod submit;
 mod switch;
+mod upgrade;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,6 +34,7 @@ use applet_types::{Applets, Limits, Secret};
 
 pub use applet_datasource::twin::{TwinReport, TwinTable, TwinVerdict};
 pub use applet_manifest::{GrantRef, Selection};
+pub use applet_plan::{GrantLine, GrantsDelta};
 pub use approve::Decision;
 pub use context::{OpContext, Standing};
 pub use error::LifecycleError;
@@ -40,6 +44,7 @@ pub use progress::{Progress, Silent};
 pub use report::{HookOutcome, InstallReport, SubmitReport, SwitchReport, TableOutcome};
 pub use state::{Event, IllegalTransition, transition};
 pub use submit::Package;
+pub use upgrade::{ConsentNeeded, UpgradeOptions, UpgradeReport};
 
 /// What the lifecycle is put together from.
 #[derive(Clone)]

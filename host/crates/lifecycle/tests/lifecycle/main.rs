@@ -7,3 +7,5 @@ mod crash;
 mod hooks;
 mod host;
 mod install;
+mod upgrade;
+mod upgrade_faults;
