@@ -5,8 +5,10 @@ mod check;
 mod demo;
 mod demo_uninstall;
 mod disable;
+mod demo_upgrade;
 mod doctor;
 mod explain;
+mod grants;
 mod install;
 mod installations;
 mod invoke;
@@ -19,6 +21,7 @@ mod sql;
 mod submit;
 mod token;
 mod uninstall;
+mod upgrade;
 mod workspace;
 
 use std::path::PathBuf;
@@ -77,6 +80,8 @@ enum Command {
     Enable(disable::Enable),
     Uninstall(uninstall::Uninstall),
     Purge(purge::Purge),
+    Upgrade(upgrade::Upgrade),
+    Rollback(upgrade::Rollback),
     Invoke(invoke::Invoke),
     Explain(explain::Explain),
     Sql(sql::Sql),
@@ -103,6 +108,8 @@ impl Cli {
             Command::Enable(command) => command.run(output).await,
             Command::Uninstall(command) => command.run(output).await,
             Command::Purge(command) => command.run(output).await,
+            Command::Upgrade(command) => command.run(output).await,
+            Command::Rollback(command) => command.run(output).await,
             Command::Invoke(command) => command.run(output).await,
             Command::Explain(command) => command.run(output).await,
             Command::Sql(command) => command.run(output).await,

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod embedded;
 mod error;
 mod hba;
+pub mod indexes;
 pub mod locks;
 pub mod own_rows;
 mod sql;

@@ -7,7 +7,7 @@
 use applet_types::{SqlName, TenantId};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::ddl::retrying;
+use crate::ddl::{TRIES, backoff};
 use crate::sql::{ident, literal};
 use crate::{Admin, Error};
 
@@ -205,10 +205,10 @@ pub async fn read_all(
     rows: &OwnRows,
     tenant: TenantId,
     after: Option<&str>,
-    mut each: impl FnMut(Vec<Option<String>>) -> bool,
+    each: &mut (dyn FnMut(Vec<Option<String>>) -> bool + Send),
 ) -> Result<bool, Error> {
     admin.run(format!("BEGIN READ ONLY; {PRINTING}; SET LOCAL statement_timeout = 0"), DOING).await?;
-    let outcome = stream(admin, rows, tenant, after, &mut each).await;
+    let outcome = stream(admin, rows, tenant, after, each).await;
     let ended = admin.run("COMMIT", DOING).await;
     let finished = outcome?;
     ended.map(|()| finished)
@@ -219,7 +219,7 @@ async fn stream(
     rows: &OwnRows,
     tenant: TenantId,
     after: Option<&str>,
-    each: &mut impl FnMut(Vec<Option<String>>) -> bool,
+    each: &mut (dyn FnMut(Vec<Option<String>>) -> bool + Send),
 ) -> Result<bool, Error> {
     let columns: Vec<_> =
         rows.columns.iter().map(|column| format!("{}::text", ident(column.as_str()))).collect();
@@ -283,6 +283,9 @@ pub enum Changed {
     Declined(Vec<Content>),
 }
 
+/// What follows from what was deleted: the statements to run in the same transaction.
+pub type Then<'a> = &'a (dyn Fn(&[Content]) -> Option<Vec<String>> + Send + Sync);
+
 /// Deletes a tenant's rows and runs what `then` makes of their number and content, all in one transaction
 /// that waits for no lock longer than half a second and is tried again. `None` undoes everything.
 ///
@@ -292,27 +295,36 @@ pub enum Changed {
 pub async fn change(
     admin: &mut Admin,
     change: &Change<'_>,
-    then: impl Fn(&[Content]) -> Option<Vec<String>>,
+    then: Then<'_>,
 ) -> Result<Changed, Error> {
-    retrying(admin, "a table that has to change", async |admin: &mut Admin| {
-        let doing = "cannot delete an applet's rows";
-        let begin = format!(
-            "BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = 0; {PRINTING}"
-        );
-        admin.run(begin, doing).await?;
-        let outcome = changed(admin, change, &then).await;
-        let end = if matches!(outcome, Ok(Changed::Done(_))) { "COMMIT" } else { "ROLLBACK" };
-        let ended = admin.run(end, doing).await;
-        let outcome = outcome?;
-        ended.map(|()| outcome)
-    })
-    .await
+    for attempt in 1..=TRIES {
+        match try_change(admin, change, then).await {
+            Err(error) if error.is_race() => {
+                tracing::debug!(%error, attempt, "an applet's rows are locked, trying again");
+                backoff(attempt).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(Error::Contended { what: "a table that has to change", tries: TRIES })
+}
+
+async fn try_change(admin: &mut Admin, change: &Change<'_>, then: Then<'_>) -> Result<Changed, Error> {
+    let doing = "cannot delete an applet's rows";
+    let begin =
+        format!("BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = 0; {PRINTING}");
+    admin.run(begin, doing).await?;
+    let outcome = changed(admin, change, then).await;
+    let end = if matches!(outcome, Ok(Changed::Done(_))) { "COMMIT" } else { "ROLLBACK" };
+    let ended = admin.run(end, doing).await;
+    let outcome = outcome?;
+    ended.map(|()| outcome)
 }
 
 async fn changed(
     admin: &mut Admin,
     change: &Change<'_>,
-    then: &impl Fn(&[Content]) -> Option<Vec<String>>,
+    then: Then<'_>,
 ) -> Result<Changed, Error> {
     let doing = "cannot delete an applet's rows";
     if let Some(claim) = change.claim {

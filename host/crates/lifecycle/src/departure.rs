@@ -324,7 +324,7 @@ impl<'a> Departure<'a> {
             Some(all)
         };
         let change = Change { claim: None, delete: &rows, tenant, fingerprints: export.is_some() };
-        match own_rows::change(admin, &change, then).await? {
+        match own_rows::change(admin, &change, &then).await? {
             Changed::Done(contents) => Ok(Some(left(&contents))),
             Changed::Declined(_) | Changed::NotClaimed => Ok(None),
         }

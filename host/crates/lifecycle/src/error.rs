@@ -4,10 +4,10 @@ use applet_datasource::twin::TwinReport;
 use applet_manifest::{SelectionError, Violations};
 use applet_plan::PlanRefusal;
 use applet_store::{ApprovalRefusal, StoreError};
-use applet_types::{ErrorCode, ErrorGroup, Failure, HookError};
+use applet_types::{ErrorCode, ErrorGroup, Failure, HookError, Version};
 use chrono::{DateTime, Utc};
 
-use crate::{IllegalTransition, InjectedFault};
+use crate::{ConsentNeeded, IllegalTransition, InjectedFault};
 
 /// Why an operation was refused or failed. `Display` is fit for an admin of the tenant; what only the
 /// operator may read is in [`LifecycleError::operator_detail`].
@@ -44,6 +44,23 @@ pub enum LifecycleError {
     /// Makes no sense now.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
+    /// A version asks for more than was granted, or the policy wants a person's word.
+    #[error("{0}")]
+    ConsentNeeded(Box<ConsentNeeded>),
+    /// There is nothing to upgrade.
+    #[error("it is not installed here: `applet plan`, `applet approve` and `applet install` come first")]
+    NotInstalled,
+    /// Nothing to go back to.
+    #[error("no earlier version has run here; name an earlier one that was submitted with `--to`")]
+    NoVersionBefore,
+    /// Going back by accident.
+    #[error("version {latest} was submitted last and is older than {installed}, which runs; say `--to {latest}` or `applet rollback`")]
+    OlderSubmittedLast {
+        /// What runs.
+        installed: Version,
+        /// What was submitted last.
+        latest: Version,
+    },
     /// Another process works on this installation.
     #[error("another process is working on this installation")]
     Held,
@@ -109,6 +126,9 @@ impl LifecycleError {
             Self::Selection(_) => "not-requested",
             Self::Approval(refusal) => refusal.as_str(),
             Self::Illegal(_) => "illegal-transition",
+            Self::ConsentNeeded(_) => "approval-missing",
+            Self::NotInstalled => "not-installed",
+            Self::NoVersionBefore | Self::OlderSubmittedLast { .. } => "version-order",
             Self::Held => "held",
             Self::NameTaken => "name-taken",
             Self::Leak(_) => "twin-check-failed",
@@ -146,7 +166,11 @@ impl LifecycleError {
             | Self::NameTaken
             | Self::AlreadyRetired(_)
             | Self::OtherOperation(_)
-            | Self::ExportStale => 409,
+            | Self::ExportStale
+            | Self::ConsentNeeded(_)
+            | Self::NotInstalled
+            | Self::NoVersionBefore
+            | Self::OlderSubmittedLast { .. } => 409,
             Self::Leak(_) | Self::Fault(_) | Self::ExportDamaged(_) => 500,
             Self::Database(_) => 503,
             Self::Store(error) => error.code().http_status(),
@@ -192,6 +216,10 @@ impl LifecycleError {
             | Self::NothingToUninstall
             | Self::AlreadyRetired(_)
             | Self::OtherOperation(_)
+            | Self::ConsentNeeded(_)
+            | Self::NotInstalled
+            | Self::NoVersionBefore
+            | Self::OlderSubmittedLast { .. }
             | Self::Leak(_)
             | Self::Hook(HookError::Applet { .. } | HookError::NoSuchHook(_)) => false,
         }

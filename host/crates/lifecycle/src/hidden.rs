@@ -2,11 +2,12 @@
 //! they get back, and taken back by whoever installs the applet again.
 
 use applet_catalog::{Catalog, Table, Tenancy};
-use applet_datasource::{Admin, own_rows};
+use applet_datasource::{Admin, ddl, own_rows};
 use applet_plan::{Plan, StepKind, hidden_name, name_before, restore_statement};
-use applet_types::{InstallationId, SqlName};
+use applet_types::{SqlName, Version};
 
-use crate::{Lifecycle, LifecycleError};
+use crate::LifecycleError;
+use crate::steps::Work;
 
 /// The catalogue as it will be when the tables that were put aside are back. A table that stands under its
 /// own name wins.
@@ -35,26 +36,43 @@ fn tenancy(table: &Table) -> Tenancy {
     }
 }
 
-impl Lifecycle {
-    /// What an installation does to come back to its tables, in the transaction that makes those that are
-    /// missing: tables that were put aside get their names back, and nothing of its tenant's is purged.
-    pub(crate) async fn restore_statements(
-        &self,
-        admin: &mut Admin,
-        plan: &Plan,
-        installation: InstallationId,
-    ) -> Result<Vec<String>, LifecycleError> {
-        let mut statements = Vec::new();
+impl Work<'_> {
+    /// An installation comes back to its tables before anything is done to them: those that were put aside
+    /// get their names back, and nothing of its tenant's is purged any more. Doing it again changes nothing.
+    pub(crate) async fn come_back(&mut self, admin: &mut Admin, plan: &Plan) -> Result<(), LifecycleError> {
+        if plan.from().is_some() {
+            return Ok(());
+        }
+        let mut statements = vec![self.lease.step(0).fence_statement()];
+        let mut tables = false;
         for step in plan.steps() {
             let StepKind::EnsureTable { table } = step.kind() else { continue };
-            let name = table.name();
-            let found = own_rows::find(admin, &self.parts.catalog.schemas, name, &hidden_name(name)).await?;
+            tables = true;
+            let (name, schemas) = (table.name(), &self.lifecycle.parts.catalog.schemas);
+            let found = own_rows::find(admin, schemas, name, &hidden_name(name)).await?;
             if let Some(found) = found.filter(|found| found.hidden) {
                 statements.push(restore_statement(&found.rows.schema, name));
             }
         }
-        statements.push(format!("SELECT applet_host.return_to_tables('{installation}')"));
-        Ok(statements)
+        if tables {
+            statements.push(format!("SELECT applet_host.return_to_tables('{}')", self.plan.installation()));
+            ddl::apply(admin, &statements).await?;
+        }
+        Ok(())
+    }
+
+    /// The version that has left the rows which this installation brought back; `None` when it brought none
+    /// back, or they were left in another workspace of the tenant.
+    pub(crate) async fn left_version(&self, plan: &Plan) -> Result<Option<Version>, LifecycleError> {
+        let store = &self.lifecycle.parts.store;
+        if plan.from().is_some() || !store.has_restored(self.plan.operation()).await? {
+            return Ok(None);
+        }
+        let (tenant, workspace) = (self.plan.tenant(), self.plan.workspace());
+        let status = store.installation(tenant, workspace, self.plan.applet()).await?;
+        let Some(digest) = status.and_then(|status| status.digest) else { return Ok(None) };
+        let package = store.applet(digest).await?.ok_or(LifecycleError::NotFound("applet"))?;
+        Ok(Some(package.version))
     }
 }
 

@@ -7,7 +7,7 @@ use applet_store::{
 };
 use applet_types::{AppletId, ErrorCode, Failure, OperationId, RequestId, WorkspaceId};
 
-use crate::planning::compute;
+use crate::planning::{compute, is_served, offered};
 use crate::steps::Work;
 use crate::submit::load;
 use crate::{
@@ -34,6 +34,9 @@ impl Lifecycle {
     ) -> Result<InstallReport, LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
+        if let Some(operation) = self.unfinished(&status).await? {
+            return self.resume_install(operation, ctx.request, progress).await;
+        }
         match status.state {
             State::Applying { .. } | State::Failed { resumable: true, .. } => {
                 let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
@@ -41,16 +44,13 @@ impl Lifecycle {
                 if operation.kind == PlanKind::Uninstall.as_str() {
                     return Err(LifecycleError::OtherOperation("uninstall"));
                 }
-                match self.resume_one(operation.id, ctx.request, progress).await? {
-                    Some(Finished::Installed(report)) => Ok(*report),
-                    Some(Finished::Uninstalled(_)) | None => Err(LifecycleError::Held),
-                }
+                self.resume_install(operation.id, ctx.request, progress).await
             }
             _ => self.install_approved(ctx, &status, progress).await,
         }
     }
 
-    async fn install_approved(
+    pub(crate) async fn install_approved(
         &self,
         ctx: &OpContext,
         status: &InstallationStatus,
@@ -74,10 +74,15 @@ impl Lifecycle {
             return Err(ApprovalRefusal::Missing.into());
         }
         let change = StateChange { from: status.state, to: transition(status.state, Event::Start)? };
-        self.pass(FaultPoint::InstallChecked)?;
+        let (checked, spent) = if is_served(status.state) {
+            (FaultPoint::UpgradeChecked, FaultPoint::UpgradeRedeemed)
+        } else {
+            (FaultPoint::InstallChecked, FaultPoint::InstallRedeemed)
+        };
+        self.pass(checked)?;
         let redeemed = store.redeem(ctx.tenant, status.id, package.digest, &open.digest, change).await?;
         let (plan, lease) = redeemed?;
-        self.pass(FaultPoint::InstallRedeemed)?;
+        self.pass(spent)?;
         self.apply(plan, lease, ctx.request, progress, false).await
     }
 
@@ -102,7 +107,8 @@ impl Lifecycle {
         let catalog = self.read_catalog(&mut admin).await?.catalog;
         let manifest = load(&package.manifest)?;
         let installed = self.installed(status).await?;
-        compute(installed.as_ref(), &manifest, &manifest.requested(), &catalog)
+        let offered = offered(installed.as_ref(), package, &manifest);
+        compute(installed.as_ref(), &manifest, &offered, &catalog)
     }
 
     /// Finishes every operation that a host has left unfinished, of all tenants. What another process
@@ -141,8 +147,13 @@ impl Lifecycle {
     ) -> Result<(), LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
-        let State::Failed { step, .. } = transition(status.state, Event::GiveUp)? else {
-            return Err(LifecycleError::Held);
+        let step = match self.unfinished(&status).await? {
+            // Its version before goes on; only the change of it is given up.
+            Some(_) => 0,
+            None => match transition(status.state, Event::GiveUp)? {
+                State::Failed { step, .. } => step,
+                _ => return Err(LifecycleError::Held),
+            },
         };
         let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
         let operation = operation.ok_or(LifecycleError::NotFound("operation"))?;
@@ -153,6 +164,18 @@ impl Lifecycle {
                 Ok(())
             }
             Takeover::Held | Takeover::Over => Err(LifecycleError::Held),
+        }
+    }
+
+    pub(crate) async fn resume_install(
+        &self,
+        operation: OperationId,
+        request: RequestId,
+        progress: &dyn Progress,
+    ) -> Result<InstallReport, LifecycleError> {
+        match self.resume_one(operation, request, progress).await? {
+            Some(Finished::Installed(report)) => Ok(*report),
+            Some(Finished::Uninstalled(_)) | None => Err(LifecycleError::Held),
         }
     }
 
@@ -177,7 +200,7 @@ impl Lifecycle {
     }
 
     /// Does the steps. A failure is written down; after it, or after a crash, they can be done again.
-    async fn apply(
+    pub(crate) async fn apply(
         &self,
         plan: ApprovedPlan,
         lease: OperationLease,
@@ -188,9 +211,14 @@ impl Lifecycle {
         let mut work = Work::new(self, plan, lease, progress);
         match work.run(request).await {
             Ok(report) => {
-                self.pass(FaultPoint::Activating)?;
+                let (before, after) = if report.from.is_some() {
+                    (FaultPoint::Switching, FaultPoint::Switched)
+                } else {
+                    (FaultPoint::Activating, FaultPoint::Activated)
+                };
+                self.pass(before)?;
                 work.lease.activate().await?;
-                self.pass(FaultPoint::Activated)?;
+                self.pass(after)?;
                 Ok(InstallReport { resumed, ..report })
             }
             // Somebody else is at it: what we think of it does not matter any more.

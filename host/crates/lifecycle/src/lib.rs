@@ -1,4 +1,5 @@
-//! An applet's way from a package to answered hooks: submit, plan, approve, install, switch off and on.
+//! An applet's way from a package to answered hooks and on to its next version: submit, plan, approve,
+//! install, upgrade, switch off and on.
 //!
 //! *Invariants:* this is the only crate that applies an [`applet_store::ApprovedPlan`]. Everything that takes several
 //! steps is written down before it is done (intent), done so that doing it again changes nothing, and then
@@ -8,6 +9,7 @@
 //! Start reading at [`Lifecycle`], then `install.rs`; [`transition`] is the state machine.
 
 mod approve;
+mod changes;
 mod context;
 mod departure;
 mod error;
@@ -25,6 +27,7 @@ mod steps;
 mod submit;
 mod switch;
 mod uninstall;
+mod upgrade;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,7 +39,7 @@ use applet_types::{Applets, Limits, Secret};
 
 pub use applet_datasource::twin::{TwinReport, TwinTable, TwinVerdict};
 pub use applet_manifest::{GrantRef, Selection};
-pub use applet_plan::{Estimate, ExportFormat, Fate, RetireMode, UninstallPlan};
+pub use applet_plan::{Estimate, ExportFormat, Fate, GrantLine, GrantsDelta, RetireMode, UninstallPlan};
 pub use approve::Decision;
 pub use context::{OpContext, Standing};
 pub use departure::{LeftTable, UninstallReport};
@@ -50,6 +53,7 @@ pub use report::{HookOutcome, InstallReport, SubmitReport, SwitchReport, TableOu
 pub use state::{Event, IllegalTransition, transition};
 pub use submit::Package;
 pub use uninstall::{Finished, PlannedUninstall};
+pub use upgrade::{ConsentNeeded, UpgradeOptions, UpgradeReport};
 
 /// What the lifecycle is put together from.
 #[derive(Clone)]

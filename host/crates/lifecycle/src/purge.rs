@@ -129,7 +129,7 @@ impl Lifecycle {
         let change =
             Change { claim: Some(&claim), delete: &tables, tenant: retention.tenant, fingerprints: false };
         let then = |contents: &[Content]| Some(vec![retention.end_statement(total(contents))]);
-        let changed = own_rows::change(admin, &change, then).await?;
+        let changed = own_rows::change(admin, &change, &then).await?;
         self.pass(FaultPoint::PurgeDeleted)?;
         Ok(match changed {
             Changed::Done(contents) => Some(total(&contents)),

@@ -1,6 +1,7 @@
 //! What operations report; all of it serialises to JSON.
 
 use applet_datasource::twin::TwinReport;
+use applet_plan::GrantLine;
 use applet_store::{AppletDigest, State};
 use applet_types::{AppletId, ComponentDigest, InstallationId, OperationId, Version};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct InstallReport {
     pub installation: InstallationId,
     /// The applet.
     pub applet: AppletId,
+    /// The version that ran before, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Version>,
     /// Its version.
     pub version: Version,
     /// Whether this finished what another process had begun.
@@ -45,6 +49,8 @@ pub struct InstallReport {
     pub role: String,
     /// Granted tables that do not exist; nothing can be done with them.
     pub missing: Vec<String>,
+    /// What it asks for and was not granted.
+    pub withheld: Vec<GrantLine>,
     /// What the twin-tenant check found.
     pub twin: TwinReport,
     /// What the applet's own hook did.

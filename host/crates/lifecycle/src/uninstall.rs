@@ -68,6 +68,9 @@ impl Lifecycle {
     ) -> Result<PlannedUninstall, LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
+        if self.unfinished(&status).await?.is_some() {
+            return Err(LifecycleError::OtherOperation("upgrade"));
+        }
         let changes = asking(status.state)?;
         let package = self.leaving(&status, mode).await?;
         let mut admin = self.admin().await?;
@@ -116,6 +119,9 @@ impl Lifecycle {
     ) -> Result<UninstallReport, LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
+        if self.unfinished(&status).await?.is_some() {
+            return Err(LifecycleError::OtherOperation("upgrade"));
+        }
         if matches!(status.state, State::Retiring | State::Failed { resumable: true, .. } | State::Applying { .. })
         {
             let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;

@@ -271,6 +271,23 @@ impl Store {
         row.map(|(grants,)| Ok((digest, Granted::read(grants, &status.applet)?))).transpose()
     }
 
+    /// The limits that an installation is held to, or was last. `None` before its first activation.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn installed_limits(&self, status: &InstallationStatus) -> Result<Option<Limits>, StoreError> {
+        let row: Option<(sqlx::types::Json<Limits>,)> = sqlx::query_as(
+            "SELECT limits FROM applet_host.installations WHERE tenant_id = $1 AND id = $2 AND grants IS NOT NULL",
+        )
+        .bind(status.tenant.as_uuid())
+        .bind(status.id.as_uuid())
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(StoreError::database("read an installation's limits"))?;
+        Ok(row.map(|(limits,)| limits.0))
+    }
+
     /// The grants that anybody's installation of an applet has, or is about to get. Database roles of any
     /// other grants are not used.
     ///

@@ -16,6 +16,8 @@ pub struct OperationLease {
     pub(crate) operation: OperationId,
     pub(crate) installation: InstallationId,
     pub(crate) token: i64,
+    /// Whether the installation goes on being served meanwhile: then its state stays as it is.
+    pub(crate) serving: bool,
 }
 
 /// Names one step of one lease, so that another connection can mark it done in the transaction of its
@@ -47,6 +49,11 @@ impl StepToken {
         format!("SELECT applet_host.finish_step('{operation}', {token}, {step}, E'{result}')")
     }
 
+    /// The statement that fails when somebody has taken over, for a transaction without a record.
+    pub fn fence_statement(&self) -> String {
+        format!("SELECT applet_host.fence('{}', {})", self.operation, self.token)
+    }
+
     /// The statement that claims a table name for an applet, for the transaction that makes the table.
     /// Both names have no character that could end a literal.
     pub fn claim_statement(table: &PhysicalTable, applet: &AppletId) -> String {
@@ -65,8 +72,17 @@ impl OperationLease {
         StepToken { operation: self.operation, token: self.token, step }
     }
 
-    /// Announces a step before anything of it is done, and moves the installation's state to it. When the
-    /// step was finished before, what came of it.
+    /// Holds on to the operation while a step takes long.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] when somebody has taken over.
+    pub async fn renew(&mut self) -> Result<(), StoreError> {
+        fence(&mut self.connection, self.operation, self.token).await
+    }
+
+    /// Announces a step before anything of it is done, and moves the installation's state to it, unless it
+    /// is served meanwhile. When the step was finished before, what came of it.
     ///
     /// # Errors
     ///
@@ -100,7 +116,9 @@ impl OperationLease {
         .fetch_one(&mut *transaction)
         .await
         .map_err(StoreError::database("announce a step"))?;
-        set_state(&mut transaction, self.installation, state).await?;
+        if !self.serving {
+            set_state(&mut transaction, self.installation, state).await?;
+        }
         transaction.commit().await.map_err(StoreError::database("announce a step"))?;
         Ok(done)
     }
@@ -161,26 +179,32 @@ impl OperationLease {
         Ok(until)
     }
 
-    /// Ends the operation: the installation becomes active with what was approved, in one transaction.
+    /// Ends the operation: the installation becomes active with what was approved, in one transaction. One
+    /// that was served meanwhile keeps its state and switches.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Fenced`] when somebody has taken over.
+    /// [`StoreError::Fenced`] when somebody has taken over, [`StoreError::Busy`] when it was uninstalled.
     pub async fn activate(mut self) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin().await.map_err(StoreError::database("activate"))?;
         fence(&mut transaction, self.operation, self.token).await?;
-        sqlx::query(
+        let switched = sqlx::query(
             "UPDATE applet_host.installations AS i
-                SET state = $2, applet_digest = a.applet_digest, grants = a.granted, limits = a.limits,
-                    left_at = NULL, generation = i.generation + 1, updated_at = now()
+                SET state = CASE WHEN o.serving THEN i.state ELSE $2 END, applet_digest = a.applet_digest,
+                    grants = a.granted, limits = a.limits, left_at = NULL, generation = i.generation + 1,
+                    updated_at = now()
                FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
-              WHERE o.id = $1 AND i.id = o.installation_id",
+              WHERE o.id = $1 AND i.id = o.installation_id
+                AND (NOT o.serving OR i.state ->> 'state' IN ('active', 'disabled'))",
         )
         .bind(self.operation.as_uuid())
         .bind(Json(State::Active))
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::database("activate"))?;
+        if switched.rows_affected() != 1 {
+            return Err(StoreError::Busy);
+        }
         applied(&mut transaction, self.operation).await?;
         end(&mut transaction, self.operation, "done", None).await?;
         transaction.commit().await.map_err(StoreError::database("activate"))?;
@@ -196,7 +220,9 @@ impl OperationLease {
         let mut transaction =
             self.connection.begin().await.map_err(StoreError::database("record a failure"))?;
         fence(&mut transaction, self.operation, self.token).await?;
-        set_state(&mut transaction, self.installation, State::Failed { step, resumable }).await?;
+        if !self.serving {
+            set_state(&mut transaction, self.installation, State::Failed { step, resumable }).await?;
+        }
         if resumable {
             sqlx::query("UPDATE applet_host.operations SET failure = $2 WHERE id = $1")
                 .bind(self.operation.as_uuid())

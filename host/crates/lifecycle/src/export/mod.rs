@@ -207,7 +207,7 @@ impl Export {
         let tenant = self.mark.tenant;
         let (mut problem, mut fault) = (None, None);
         let after = writer.last_key().map(str::to_owned);
-        own_rows::read_all(admin, &table.found.rows, tenant, after.as_deref(), |record| {
+        own_rows::read_all(admin, &table.found.rows, tenant, after.as_deref(), &mut |record| {
             problem = writer.write(&record).err();
             if problem.is_none() && fault.is_none() {
                 fault = lifecycle.pass(FaultPoint::ExportBegun).err();

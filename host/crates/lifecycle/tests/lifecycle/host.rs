@@ -115,7 +115,7 @@ impl Applets for Recording {
         Ok(ComponentReport {
             digest: ComponentDigest::of(component),
             imports: vec!["applet:host/db@0.1.0".to_owned()],
-            exports: ["on-install", "on-uninstall", "on-enable", "on-disable"]
+            exports: ["on-install", "on-upgrade", "on-uninstall", "on-enable", "on-disable"]
                 .map(|hook| format!("applet:host/{hook}@0.1.0"))
                 .to_vec(),
         })

@@ -14,3 +14,5 @@ mod purge;
 mod retire_crash;
 mod retire_races;
 mod uninstall;
+mod upgrade;
+mod upgrade_faults;
