@@ -67,7 +67,9 @@ impl Enable {
 fn report(report: &SwitchReport, output: Output) {
     let note = match &report.hook {
         HookOutcome::None | HookOutcome::Called => String::new(),
-        HookOutcome::Failed { reason } => format!("\n  note   its own hook failed, which changed nothing: {reason}"),
+        HookOutcome::Failed { reason } => {
+            format!("\n  note   its own hook failed, which changed nothing: {reason}")
+        }
     };
     output.result(report, format_args!("{}{note}", report.state));
 }

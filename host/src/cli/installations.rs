@@ -82,6 +82,8 @@ fn next(status: &InstallationStatus, kind: &str) -> String {
         State::Failed { resumable: true, .. } => {
             format!("applet {kind} {applet} goes on, --give-up ends it")
         }
-        State::Failed { resumable: false, .. } => format!("applet plan {applet} or applet uninstall {applet}"),
+        State::Failed { resumable: false, .. } => {
+            format!("applet plan {applet} or applet uninstall {applet}")
+        }
     }
 }

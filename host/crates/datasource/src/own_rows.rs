@@ -137,7 +137,8 @@ pub async fn find(
         .map_err(Error::statement("cannot look for an applet's table"))?;
     let Some((schema, name, hidden, columns, types, key)) = row else { return Ok(None) };
     let known = |text: &str| {
-        SqlName::exact(text).map_err(|_| Error::Unexpected(format!("table `{name}` was not made by the host")))
+        SqlName::exact(text)
+            .map_err(|_| Error::Unexpected(format!("table `{name}` was not made by the host")))
     };
     let columns = columns.iter().map(|column| known(column)).collect::<Result<_, _>>()?;
     let key = known(&key.unwrap_or_default())?;
@@ -180,11 +181,7 @@ pub async fn count(admin: &mut Admin, rows: &OwnRows, tenant: TenantId) -> Resul
 /// # Errors
 ///
 /// When the server refuses.
-pub async fn has_rows_of_others(
-    admin: &mut Admin,
-    rows: &OwnRows,
-    than: &[TenantId],
-) -> Result<bool, Error> {
+pub async fn has_rows_of_others(admin: &mut Admin, rows: &OwnRows, than: &[TenantId]) -> Result<bool, Error> {
     let than: Vec<_> = than.iter().map(|tenant| tenant.as_uuid()).collect();
     let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE tenant_id <> ALL ($1))", rows.full_name());
     sqlx::query_scalar(AssertSqlSafe(sql))
@@ -292,11 +289,7 @@ pub type Then<'a> = &'a (dyn Fn(&[Content]) -> Option<Vec<String>> + Send + Sync
 /// # Errors
 ///
 /// When the server refuses, or locks were not free in time.
-pub async fn change(
-    admin: &mut Admin,
-    change: &Change<'_>,
-    then: Then<'_>,
-) -> Result<Changed, Error> {
+pub async fn change(admin: &mut Admin, change: &Change<'_>, then: Then<'_>) -> Result<Changed, Error> {
     for attempt in 1..=TRIES {
         match try_change(admin, change, then).await {
             Err(error) if error.is_race() => {
@@ -321,11 +314,7 @@ async fn try_change(admin: &mut Admin, change: &Change<'_>, then: Then<'_>) -> R
     ended.map(|()| outcome)
 }
 
-async fn changed(
-    admin: &mut Admin,
-    change: &Change<'_>,
-    then: Then<'_>,
-) -> Result<Changed, Error> {
+async fn changed(admin: &mut Admin, change: &Change<'_>, then: Then<'_>) -> Result<Changed, Error> {
     let doing = "cannot delete an applet's rows";
     if let Some(claim) = change.claim {
         let claimed: bool = sqlx::query_scalar(AssertSqlSafe(claim.to_owned()))
@@ -353,8 +342,7 @@ async fn delete(admin: &mut Admin, change: &Change<'_>) -> Result<Vec<Content>, 
     let doing = "cannot delete an applet's rows";
     let (mut deletions, mut sums) = (Vec::new(), Vec::new());
     for (number, rows) in change.delete.iter().enumerate() {
-        let digest =
-            if change.fingerprints { rows.digest_expression() } else { "NULL::bit(256)".to_owned() };
+        let digest = if change.fingerprints { rows.digest_expression() } else { "NULL::bit(256)".to_owned() };
         deletions.push(format!(
             "d{number} AS (DELETE FROM {} WHERE tenant_id = $1 RETURNING {digest} AS digest)",
             rows.full_name()

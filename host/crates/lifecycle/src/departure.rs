@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use applet_datasource::Admin;
 use applet_datasource::locks::{self, Lock};
 use applet_datasource::own_rows::{self, Change, Changed, Content, OwnRows};
-use applet_datasource::Admin;
 use applet_plan::{Fate, Others, RetireMode, UninstallPlan, drop_statement, fate, hide_statement};
 use applet_store::{Applet, ApprovalRefusal, ApprovedPlan, OperationLease, State};
 use applet_types::{
@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::export::{ExportReport, Export};
+use crate::export::{Export, ExportReport};
 use crate::submit::load;
 use crate::uninstall::{Standing, read_plan};
 use crate::{FaultPoint, HookOutcome, Lifecycle, LifecycleError, Progress};
@@ -111,7 +111,10 @@ impl<'a> Departure<'a> {
     }
 
     /// Does everything but becoming retired. `None` when only whoever knows the folder can go on.
-    pub(crate) async fn run(&mut self, request: RequestId) -> Result<Option<UninstallReport>, LifecycleError> {
+    pub(crate) async fn run(
+        &mut self,
+        request: RequestId,
+    ) -> Result<Option<UninstallReport>, LifecycleError> {
         let left = self.recorded(TABLES).await?;
         if self.exports() && left.is_none() && self.out.is_none() {
             return Ok(None);
@@ -311,7 +314,9 @@ impl<'a> Departure<'a> {
             let counts: Vec<_> =
                 if deletes { counts.collect() } else { standing.iter().map(|each| each.rows).collect() };
             let tables = standing.iter().zip(counts).zip(&fates);
-            tables.map(|((each, rows), fate)| LeftTable { table: each.table.clone(), rows, fate: *fate }).collect()
+            tables
+                .map(|((each, rows), fate)| LeftTable { table: each.table.clone(), rows, fate: *fate })
+                .collect()
         };
         let then = |contents: &[Content]| {
             if let Some(export) = export
@@ -336,11 +341,8 @@ impl<'a> Departure<'a> {
         let mut fates = Vec::new();
         for each in standing {
             let others = self.lifecycle.others(admin, self.approved.applet(), each, Some(me)).await?;
-            let standing = if each.found.hidden {
-                applet_plan::Standing::Hidden
-            } else {
-                applet_plan::Standing::Live
-            };
+            let standing =
+                if each.found.hidden { applet_plan::Standing::Hidden } else { applet_plan::Standing::Live };
             let others = Others { hold: others.hold || self.plan.shared(), ..others };
             fates.push(fate(standing, others, self.keeps()));
         }
@@ -417,12 +419,15 @@ impl Lifecycle {
         let held = holdings.iter().any(|each| !mine(each.installation) && each.tables.contains(&of.table));
         let retentions = store.retentions(None, Some(applet)).await?;
         let another = |tenant| but.is_none_or(|(known, _)| known != tenant);
-        let retain = retentions.iter().any(|each| {
-            another(each.tenant) && each.kept && each.tables.contains(&of.table)
-        });
+        let retain = retentions
+            .iter()
+            .any(|each| another(each.tenant) && each.kept && each.tables.contains(&of.table));
         // Rows that no uninstall accounts for are somebody's, whatever our own records say.
-        let accounted: Vec<TenantId> =
-            but.map(|(tenant, _)| tenant).into_iter().chain(retentions.iter().map(|each| each.tenant)).collect();
+        let accounted: Vec<TenantId> = but
+            .map(|(tenant, _)| tenant)
+            .into_iter()
+            .chain(retentions.iter().map(|each| each.tenant))
+            .collect();
         let hold = held || own_rows::has_rows_of_others(admin, &of.found.rows, &accounted).await?;
         Ok(Others { hold, retain })
     }

@@ -4,7 +4,8 @@ use applet_catalog::Catalog;
 use applet_manifest::ValidatedManifest;
 use applet_plan::{Offer, Plan, Side};
 use applet_store::{
-    Applet, AppletDigest, InstallationStatus, NewPlan, OperationState, PlanKind, PlanRecord, State, StateChange,
+    Applet, AppletDigest, InstallationStatus, NewPlan, OperationState, PlanKind, PlanRecord, State,
+    StateChange,
 };
 use applet_types::{AppletId, Grants, OperationId, Version, WorkspaceId};
 
@@ -160,7 +161,8 @@ pub(crate) fn compute(
     grants: &Grants,
     catalog: &Catalog,
 ) -> Result<Plan, LifecycleError> {
-    applet_plan::diff(installed.map(Installed::side), Side { manifest, grants }, catalog).map_err(LifecycleError::Refused)
+    applet_plan::diff(installed.map(Installed::side), Side { manifest, grants }, catalog)
+        .map_err(LifecycleError::Refused)
 }
 
 /// The changes of state by which a new plan comes before the tenant's admins.

@@ -5,9 +5,9 @@
 //! hosts at once, changes nothing. Only rows of the tenant whose time is over are touched.
 
 use applet_datasource::Admin;
+use applet_datasource::ddl;
 use applet_datasource::locks::{self, Lock};
 use applet_datasource::own_rows::{self, Change, Changed, Content};
-use applet_datasource::ddl;
 use applet_plan::{Fate, fate, hidden_name};
 use applet_store::Retention;
 use applet_types::{AppletId, SqlName, TenantId, WorkspaceId};
@@ -181,11 +181,8 @@ impl Lifecycle {
         let mut unused = Vec::new();
         for each in self.tables_of(admin, applet).await? {
             let others = self.others(admin, applet, &each, None).await?;
-            let standing = if each.found.hidden {
-                applet_plan::Standing::Hidden
-            } else {
-                applet_plan::Standing::Live
-            };
+            let standing =
+                if each.found.hidden { applet_plan::Standing::Hidden } else { applet_plan::Standing::Live };
             let empty = !own_rows::has_rows_of_others(admin, &each.found.rows, &gone).await?;
             if empty && fate(standing, others, false) == Fate::Dropped {
                 unused.push(each);

@@ -249,10 +249,8 @@ mod tests {
     fn s4_18_nothing_is_applied_that_was_not_approved() {
         for state in states() {
             let starts = transition(state, Event::Start).is_ok();
-            let may = matches!(
-                state,
-                State::Approved | State::Active | State::Disabled | State::Retired { .. }
-            );
+            let may =
+                matches!(state, State::Approved | State::Active | State::Disabled | State::Retired { .. });
             assert_eq!(starts, may, "{state}");
         }
     }

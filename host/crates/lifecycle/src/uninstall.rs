@@ -18,9 +18,7 @@ use applet_types::{AppletId, InstallationId, OperationId, RequestId, SqlName, Te
 use crate::departure::{Departure, UninstallReport};
 use crate::planning::asking;
 use crate::submit::load;
-use crate::{
-    Event, FaultPoint, InstallReport, Lifecycle, LifecycleError, OpContext, Progress, transition,
-};
+use crate::{Event, FaultPoint, InstallReport, Lifecycle, LifecycleError, OpContext, Progress, transition};
 
 /// A plan to uninstall, kept and waiting for an admin.
 #[derive(Debug, Clone)]
@@ -122,8 +120,10 @@ impl Lifecycle {
         if self.unfinished(&status).await?.is_some() {
             return Err(LifecycleError::OtherOperation("upgrade"));
         }
-        if matches!(status.state, State::Retiring | State::Failed { resumable: true, .. } | State::Applying { .. })
-        {
+        if matches!(
+            status.state,
+            State::Retiring | State::Failed { resumable: true, .. } | State::Applying { .. }
+        ) {
             let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
             let operation = operation.ok_or(LifecycleError::NotFound("operation"))?;
             if operation.kind != PlanKind::Uninstall.as_str() {
@@ -225,11 +225,7 @@ impl Lifecycle {
     }
 
     /// The package that goes: the one that runs, ran last, or was last tried.
-    async fn leaving(
-        &self,
-        status: &InstallationStatus,
-        mode: RetireMode,
-    ) -> Result<Applet, LifecycleError> {
+    async fn leaving(&self, status: &InstallationStatus, mode: RetireMode) -> Result<Applet, LifecycleError> {
         let store = &self.parts.store;
         if let State::Retired { until } = status.state {
             let kept = store.retentions(Some(status.tenant), Some(&status.applet)).await?;
@@ -283,7 +279,10 @@ impl Lifecycle {
             None
         } else {
             let text = own_rows::clock(admin, KEEP_HOURS).await?;
-            Some(text.parse().map_err(|_| LifecycleError::Plan("the database's clock is unreadable".to_owned()))?)
+            Some(
+                text.parse()
+                    .map_err(|_| LifecycleError::Plan("the database's clock is unreadable".to_owned()))?,
+            )
         };
         let tables = standing
             .iter()

@@ -159,7 +159,10 @@ pub fn uninstall(leaving: &Leaving<'_>) -> UninstallPlan {
 fn steps(leaving: &Leaving<'_>, calls_hook: bool) -> Vec<UninstallStep> {
     let mut steps = vec![step("refuse new calls of the applet's hooks".to_owned(), Vec::new())];
     if calls_hook {
-        steps.push(step("call the applet's own hook; whatever comes of it changes nothing".to_owned(), Vec::new()));
+        steps.push(step(
+            "call the applet's own hook; whatever comes of it changes nothing".to_owned(),
+            Vec::new(),
+        ));
     }
     if leaving.shared {
         steps.push(step(
@@ -170,7 +173,8 @@ fn steps(leaving: &Leaving<'_>, calls_hook: bool) -> Vec<UninstallStep> {
         if let RetireMode::Export { format } = leaving.mode {
             let files: Vec<_> =
                 leaving.tables.iter().map(|table| format!("`{table}.{}`", format.as_str())).collect();
-            let summary = format!("write your rows to {}, read the files again and compare", files.join(", "));
+            let summary =
+                format!("write your rows to {}, read the files again and compare", files.join(", "));
             steps.push(step(summary, Vec::new()));
         }
         steps.extend(leaving.tables.iter().map(|table| table_step(leaving, table)));
@@ -204,7 +208,9 @@ fn warnings(leaving: &Leaving<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
     if !leaving.mode.deletes() && !leaving.shared {
         warnings.extend(leaving.pinned.iter().map(|table| {
-            format!("until they are purged, the rows that are kept hold the rows of `{table}` that they point at")
+            format!(
+                "until they are purged, the rows that are kept hold the rows of `{table}` that they point at"
+            )
         }));
     }
     if !leaving.active {
@@ -319,7 +325,11 @@ impl UninstallPlan {
         match (self.shared, estimate.kept_until) {
             (true, _) => writeln!(out, "  stay: another workspace of yours uses them")?,
             (false, Some(until)) => {
-                writeln!(out, "  can be restored until {} if uninstalled now", until.format("%Y-%m-%d %H:%M UTC"))?;
+                writeln!(
+                    out,
+                    "  can be restored until {} if uninstalled now",
+                    until.format("%Y-%m-%d %H:%M UTC")
+                )?;
             }
             (false, None) if self.loses_data => writeln!(out, "  are DELETED, for good")?,
             (false, None) => {}

@@ -1,5 +1,6 @@
 //! Applets in workspaces: their state, and what runs once they are active.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -247,6 +248,40 @@ impl Store {
             .await
             .map_err(StoreError::database("read the revision"))?;
         Ok(revision)
+    }
+
+    /// Which of these installations are active.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn active_among(
+        &self,
+        keys: &[(TenantId, WorkspaceId, AppletId)],
+    ) -> Result<HashSet<(TenantId, WorkspaceId, AppletId)>, StoreError> {
+        let doing = "look for active installations";
+        let tenants: Vec<_> = keys.iter().map(|(tenant, _, _)| tenant.as_uuid()).collect();
+        let workspaces: Vec<_> = keys.iter().map(|(_, workspace, _)| workspace.as_uuid()).collect();
+        let applets: Vec<_> = keys.iter().map(|(_, _, applet)| applet.as_str()).collect();
+        let rows: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
+            "SELECT i.tenant_id, i.workspace_id, i.applet_id
+               FROM applet_host.installations AS i
+               JOIN unnest($1::uuid[], $2::uuid[], $3::text[]) AS k (tenant_id, workspace_id, applet_id)
+                    USING (tenant_id, workspace_id, applet_id)
+              WHERE i.state = '{\"state\": \"active\"}' AND i.grants IS NOT NULL",
+        )
+        .bind(tenants)
+        .bind(workspaces)
+        .bind(applets)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::database(doing))?;
+        rows.into_iter()
+            .map(|(tenant, workspace, applet)| {
+                let applet = applet.parse().map_err(|error| StoreError::damaged(doing, error))?;
+                Ok((TenantId::new(tenant), WorkspaceId::new(workspace), applet))
+            })
+            .collect()
     }
 
     /// The package and the grants that an installation runs, or ran last, whatever its state. `None` before

@@ -13,12 +13,12 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::approved::mint;
-use crate::installations::{StateChange, change_state};
 use crate::granted::Granted;
+use crate::installations::{StateChange, change_state};
 use crate::plans::{lock_installation, open_plan};
 use crate::{
-    AppletDigest, ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease, PlanRecord,
-    PlanState, State, Store, StoreError, locks,
+    AppletDigest, ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease,
+    PlanRecord, PlanState, State, Store, StoreError, locks,
 };
 
 /// How far an operation has come.
@@ -125,7 +125,8 @@ impl Store {
         let Some((approval,)) = spent else {
             return Ok(Err(why_refused(&mut transaction, tenant, installation).await?));
         };
-        let plan = start(&mut transaction, operation, ApprovalId::new(approval), installation, change).await?;
+        let plan =
+            start(&mut transaction, operation, ApprovalId::new(approval), installation, change).await?;
         transaction.commit().await.map_err(StoreError::database("start an operation"))?;
         let serving = serves(change);
         Ok(Ok((plan, OperationLease { connection, operation, installation, token: 1, serving })))
@@ -320,7 +321,8 @@ async fn try_lock(connection: &mut PgConnection, operation: OperationId) -> Resu
 /// What answers hooks already goes on doing so while it is changed.
 const fn serves(change: StateChange) -> bool {
     // An uninstall begins by refusing calls.
-    matches!(change.from, State::Active | State::Disabled) && matches!(change.to, State::Active | State::Disabled)
+    matches!(change.from, State::Active | State::Disabled)
+        && matches!(change.to, State::Active | State::Disabled)
 }
 
 /// Starts the operation of an approval that was spent in this transaction.

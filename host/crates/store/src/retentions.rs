@@ -63,7 +63,8 @@ impl Retention {
     }
 }
 
-type Row = (Uuid, Uuid, String, Uuid, Uuid, Vec<String>, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>, bool, bool);
+type Row =
+    (Uuid, Uuid, String, Uuid, Uuid, Vec<String>, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>, bool, bool);
 
 const OPEN: &str = "
 SELECT r.id, r.tenant_id, r.applet_id, r.installation_id, i.workspace_id, r.tables, r.retired_at, r.keep_until,

@@ -180,8 +180,14 @@ mod tests {
         ] {
             assert_eq!(text(value), expected, "{value:?}");
         }
-        assert_eq!(line(&[None, Some("-5"), Some("true")], &[Kind::Text, Kind::Integer, Kind::Boolean]), ",-5,true\r\n");
-        assert_eq!(line(&[Some("-0.50"), Some("NaN"), Some("-Infinity")], &[Kind::Number; 3]), "-0.50,\"NaN\",\"'-Infinity\"\r\n");
+        assert_eq!(
+            line(&[None, Some("-5"), Some("true")], &[Kind::Text, Kind::Integer, Kind::Boolean]),
+            ",-5,true\r\n"
+        );
+        assert_eq!(
+            line(&[Some("-0.50"), Some("NaN"), Some("-Infinity")], &[Kind::Number; 3]),
+            "-0.50,\"NaN\",\"'-Infinity\"\r\n"
+        );
         // A number in a text is a text: it may be a telephone's.
         assert_eq!(line(&[Some("-5")], &[Kind::Text]), "\"'-5\"\r\n");
     }
@@ -197,15 +203,16 @@ mod tests {
     /// Texts that are likely to go wrong.
     fn nasty() -> impl Strategy<Value = String> {
         let signs = prop::sample::select(vec![
-            "=", "+", "-", "@", "\t", "\r", "\n", "'", "\"", ",", ";", "|", " ", "＝", "＠", "\u{a0}", "\\", "a", "é", "😀",
-            "\\x00ff", "1", ".", "null", "\u{202e}",
+            "=", "+", "-", "@", "\t", "\r", "\n", "'", "\"", ",", ";", "|", " ", "＝", "＠", "\u{a0}", "\\",
+            "a", "é", "😀", "\\x00ff", "1", ".", "null", "\u{202e}",
         ]);
         prop_oneof![prop::collection::vec(signs, 0..12).prop_map(|parts| parts.concat()), any::<String>()]
     }
 
     fn record() -> impl Strategy<Value = (Record, Vec<Kind>)> {
         let kinds = prop::sample::select(vec![Kind::Integer, Kind::Number, Kind::Boolean, Kind::Text]);
-        prop::collection::vec((prop::option::of(nasty()), kinds), 1..6).prop_map(|cells| cells.into_iter().unzip())
+        prop::collection::vec((prop::option::of(nasty()), kinds), 1..6)
+            .prop_map(|cells| cells.into_iter().unzip())
     }
 
     proptest! {

@@ -141,7 +141,8 @@ impl Export {
             Some(known) if known == operation => {}
             Some(_) => return Err(unusable(&export.folder, &"it holds another export")),
             None => {
-                let mut entries = fs::read_dir(&export.folder).map_err(|error| unusable(&export.folder, &error))?;
+                let mut entries =
+                    fs::read_dir(&export.folder).map_err(|error| unusable(&export.folder, &error))?;
                 if entries.next().is_some() {
                     return Err(unusable(&export.folder, &"it is not empty"));
                 }

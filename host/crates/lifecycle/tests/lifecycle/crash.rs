@@ -87,14 +87,13 @@ async fn s4_30_a_kill_at_every_fault_point_is_recovered() {
     walk(&host).await;
     let expected = end_state(&undisturbed).await;
 
-    let others = [
-        FaultPoint::UNINSTALLING,
-        FaultPoint::EXPORTING,
-        FaultPoint::PURGING,
-        FaultPoint::SWITCHING,
-    ]
-    .concat();
-    for point in FaultPoint::ALL.iter().filter(|point| !others.contains(point) && !point.as_str().starts_with("upgrade-")) {
+    let others =
+        [FaultPoint::UNINSTALLING, FaultPoint::EXPORTING, FaultPoint::PURGING, FaultPoint::SWITCHING]
+            .concat();
+    for point in FaultPoint::ALL
+        .iter()
+        .filter(|point| !others.contains(point) && !point.as_str().starts_with("upgrade-"))
+    {
         let database = Database::new().await;
         let ended = walk_and_be_killed_at(*point, &database.url).await;
         assert_eq!(ended.signal(), Some(9), "nothing comes past `{point}`");

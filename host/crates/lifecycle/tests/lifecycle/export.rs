@@ -20,8 +20,24 @@ fn export(format: ExportFormat) -> RetireMode {
 async fn write_nasty(database: &Database, number: u128) {
     let tenant = tenant(number);
     let texts = [
-        "'=1+1'", "'+1'", "'-1'", "'@SUM(A1)'", "E'\\t=1'", "E'\\r\\n=1'", "''''", "'\"'", "'a,b;=c|-d'", "''",
-        "NULL", "'null'", "E'\\\\N'", "'é😀＝x'", "E'line\\nline'", "' padded '", "repeat('x', 100000)", "E'\\u202e'",
+        "'=1+1'",
+        "'+1'",
+        "'-1'",
+        "'@SUM(A1)'",
+        "E'\\t=1'",
+        "E'\\r\\n=1'",
+        "''''",
+        "'\"'",
+        "'a,b;=c|-d'",
+        "''",
+        "NULL",
+        "'null'",
+        "E'\\\\N'",
+        "'é😀＝x'",
+        "E'line\\nline'",
+        "' padded '",
+        "repeat('x', 100000)",
+        "E'\\u202e'",
     ];
     for text in texts {
         database
@@ -49,7 +65,8 @@ async fn s4_38_exported_rows_load_back_as_they_were_and_are_gone() {
         let digest = |table: &str| {
             format!(
                 "SELECT md5(string_agg(t::text, '|' ORDER BY id)) FROM (SELECT {columns} FROM {table}
-                  WHERE tenant_id = '{}') t", tenant(1)
+                  WHERE tenant_id = '{}') t",
+                tenant(1)
             )
         };
         let before = database.texts(&digest(NOTES)).await;
@@ -60,7 +77,8 @@ async fn s4_38_exported_rows_load_back_as_they_were_and_are_gone() {
         assert_eq!(exported.tables.iter().map(|table| table.rows).collect::<Vec<_>>(), [39, 3]);
         assert_eq!(rows_of(&database, 1).await, 0);
         assert_eq!(all_of(&database, 2).await, others, "{format:?}");
-        let files: Vec<_> = [NOTES, TAGS].iter().map(|table| format!("{table}.{}", format.as_str())).collect();
+        let files: Vec<_> =
+            [NOTES, TAGS].iter().map(|table| format!("{table}.{}", format.as_str())).collect();
         let mut found: Vec<_> = std::fs::read_dir(&out)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -87,14 +105,12 @@ async fn s4_38_exported_rows_load_back_as_they_were_and_are_gone() {
 /// By PostgreSQL's own reader, undoing in SQL what the format's documentation says.
 async fn load_csv(database: &Database, text: &str) {
     let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&database.url).await.unwrap();
-    let mut copy =
-        connection.copy_in_raw("COPY back FROM STDIN (FORMAT csv, HEADER true)").await.unwrap();
+    let mut copy = connection.copy_in_raw("COPY back FROM STDIN (FORMAT csv, HEADER true)").await.unwrap();
     copy.send(text.as_bytes()).await.unwrap();
     copy.finish().await.unwrap();
     for column in ["body", "label"] {
-        let undone = format!(
-            "UPDATE back SET {column} = regexp_replace({column}, '(^|[\\t\\n\\r;|])''', '\\1', 'g')"
-        );
+        let undone =
+            format!("UPDATE back SET {column} = regexp_replace({column}, '(^|[\\t\\n\\r;|])''', '\\1', 'g')");
         database.run(&undone).await;
     }
 }
@@ -278,7 +294,9 @@ async fn s4_38_a_file_that_was_begun_is_gone_on_with_wherever_it_was_cut() {
         faulty.goes(1, Some(&out)).await.unwrap_err();
         let file = out.join(format!("{NOTES}.{}", format.as_str()));
         let whole = std::fs::read(&file).unwrap();
-        for cut in (0..whole.len()).step_by(whole.len() / 40 + 1).chain([1, 20, 60, whole.len() - 1, whole.len()]) {
+        for cut in
+            (0..whole.len()).step_by(whole.len() / 40 + 1).chain([1, 20, 60, whole.len() - 1, whole.len()])
+        {
             let begun = Path::new(&out).join(format!("{NOTES}.{}.part", format.as_str()));
             std::fs::remove_file(&file).unwrap();
             std::fs::write(&begun, &whole[..cut]).unwrap();

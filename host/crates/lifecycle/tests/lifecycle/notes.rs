@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use applet_lifecycle::{
-    Decision, LifecycleError, PlannedUninstall, RetireMode, Silent, UninstallReport,
-};
+use applet_lifecycle::{Decision, LifecycleError, PlannedUninstall, RetireMode, Silent, UninstallReport};
 
 use super::host::{Database, Host, admin, applet, tenant, workspace};
 
@@ -102,8 +100,11 @@ impl Host {
     }
 
     pub(crate) async fn serves_notes(&self, number: u128) -> bool {
-        let found =
-            self.store.active_installation(tenant(number), workspace(number), &applet("notes")).await.unwrap();
+        let found = self
+            .store
+            .active_installation(tenant(number), workspace(number), &applet("notes"))
+            .await
+            .unwrap();
         found.is_some()
     }
 }

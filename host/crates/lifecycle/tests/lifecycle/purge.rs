@@ -28,7 +28,11 @@ async fn s4_36_nothing_is_purged_before_thirty_days_and_a_day_of_grace() {
         database.run(restore).await;
         passes(&database, 1, passed).await;
         let dry = host.lifecycle.purge(true).await.unwrap();
-        assert_eq!((dry.purged.len(), dry.waiting.len()), (usize::from(gone), usize::from(!gone)), "{passed}");
+        assert_eq!(
+            (dry.purged.len(), dry.waiting.len()),
+            (usize::from(gone), usize::from(!gone)),
+            "{passed}"
+        );
         assert_eq!(rows_of(&database, 1).await, 6, "a dry run changes nothing");
         let report = host.lifecycle.purge(false).await.unwrap();
         assert_eq!(report.purged, dry.purged, "{passed}");

@@ -136,7 +136,8 @@ async fn sweep(work: &str, tenants: &[u128], points: &[FaultPoint]) {
     for point in points {
         let (database, folder) = stage(work, tenants).await;
         let out = folder.path().join("out");
-        let other = if tenants.contains(&2) && work != "purge" { all_of(&database, 2).await } else { Vec::new() };
+        let other =
+            if tenants.contains(&2) && work != "purge" { all_of(&database, 2).await } else { Vec::new() };
         killed_at(*point, &database, work, &out).await;
         let survivor = Host::on(&database.url).await;
         walk(&survivor, work, &out).await;

@@ -1,8 +1,6 @@
 //! Uninstalling as approved: what is shown, what is refused, soft, hard, and coming back.
 
-use applet_lifecycle::{
-    Decision, Fate, Faults, HookOutcome, LifecycleError, RetireMode, Silent, Standing,
-};
+use applet_lifecycle::{Decision, Fate, Faults, HookOutcome, LifecycleError, RetireMode, Silent, Standing};
 use applet_store::{PlanKind, State};
 use applet_types::{HookCall, HookError};
 
@@ -139,10 +137,10 @@ async fn s4_37_hard_uninstall_deletes_at_once_and_drops_what_nobody_uses() {
     host.takes_notes(&database, &[1, 2]).await;
     let other = all_of(&database, 2).await;
     let report = host.leaves(1, RetireMode::Hard, None).await;
-    assert_eq!(report.tables.iter().map(|left| (left.rows, left.fate)).collect::<Vec<_>>(), [
-        (3, Fate::Stays),
-        (3, Fate::Stays)
-    ]);
+    assert_eq!(
+        report.tables.iter().map(|left| (left.rows, left.fate)).collect::<Vec<_>>(),
+        [(3, Fate::Stays), (3, Fate::Stays)]
+    );
     assert_eq!(report.kept_until, None);
     assert_eq!(rows_of(&database, 1).await, 0);
     assert_eq!(all_of(&database, 2).await, other);
@@ -214,11 +212,8 @@ async fn s4_36_rows_that_another_workspace_of_the_tenant_uses_stay() {
     let database = Database::new().await;
     let host = Host::on(&database.url).await;
     host.takes_notes(&database, &[1]).await;
-    let second = applet_store::Workspace {
-        id: workspace(11),
-        tenant: tenant(1),
-        name: "Second home".to_owned(),
-    };
+    let second =
+        applet_store::Workspace { id: workspace(11), tenant: tenant(1), name: "Second home".to_owned() };
     assert!(host.store.ensure_workspace(&second).await.unwrap());
     host.installs_notes(1, 11).await;
     let before = content(&database, 1).await;

@@ -81,7 +81,8 @@ async fn g14_a_kill_at_every_point_of_an_upgrade_is_recovered() {
         let name = point.as_str();
         ["plan-", "wall-", "twin-", "hook-", "upgrade-"].iter().any(|part| name.starts_with(part))
     };
-    let mut faults: Vec<String> = FaultPoint::ALL.iter().filter(passed).map(|point| format!("{point}=kill")).collect();
+    let mut faults: Vec<String> =
+        FaultPoint::ALL.iter().filter(passed).map(|point| format!("{point}=kill")).collect();
     // Four changes come past these: two columns, a wider one, an index.
     for pass in 2..=4 {
         faults.extend(["announced", "recorded"].map(|what| format!("upgrade-change-{what}=kill@{pass}")));
@@ -151,7 +152,10 @@ async fn s4_33_an_index_that_cannot_be_built_leaves_nothing_behind_and_half_a_on
 
     // What a killed host leaves: half an index.
     let mut killed = PgConnection::connect(&database.url).await.unwrap();
-    sqlx::raw_sql("CREATE UNIQUE INDEX CONCURRENTLY things_a ON public.things (a)").execute(&mut killed).await.unwrap_err();
+    sqlx::raw_sql("CREATE UNIQUE INDEX CONCURRENTLY things_a ON public.things (a)")
+        .execute(&mut killed)
+        .await
+        .unwrap_err();
     assert_eq!(database.texts(there).await, ["things_a f"]);
     database.run("DELETE FROM things").await;
     assert!(indexes::ensure(&mut session, ["public", "things"], "things_a", create).await.unwrap());
