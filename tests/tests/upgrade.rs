@@ -33,8 +33,10 @@ fn manifest(n: u32, requests: &str) -> String {
         .iter()
         .map(|(name, kind)| format!("      - {{ name: {name}, type: {kind} }}\n"))
         .collect();
-    let indexes: String =
-        (1..=n).filter(|k| k % 4 == 0 && k % 5 != 0).map(|k| format!("      - {{ columns: [c{k}] }}\n")).collect();
+    let indexes: String = (1..=n)
+        .filter(|k| k % 4 == 0 && k % 5 != 0)
+        .map(|k| format!("      - {{ columns: [c{k}] }}\n"))
+        .collect();
     let indexes = if indexes.is_empty() { String::new() } else { format!("    indexes:\n{indexes}") };
     format!(
         "manifestVersion: '1.0'\nid: versions\nversion: 1.{n}.0\nname: Versions\n\
@@ -93,7 +95,8 @@ fn sample(url: &str, over: &AtomicBool) -> f64 {
 /// Spec: S4.32, S4.33, S4.34, S4.35, F7, G17, G18
 #[test]
 fn f7_no_call_fails_during_twenty_upgrades_and_five_rollbacks_and_each_sees_one_version() {
-    let seed = std::env::var("APPLET_SEED").map_or_else(|_| u64::from(std::process::id()), |text| text.parse().unwrap());
+    let seed = std::env::var("APPLET_SEED")
+        .map_or_else(|_| u64::from(std::process::id()), |text| text.parse().unwrap());
     println!("seed {seed}");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let database = runtime.block_on(Database::empty());
@@ -196,7 +199,11 @@ fn f7_new_code_is_told_not_granted_until_an_admin_agrees_to_the_difference() {
 
     host.submit(&write(&directory, 2, "read: [clients], "), &guest("guest_versions"));
     let plan = host.admin(&ALDER, &["plan", "versions", workspace[0], workspace[1]]);
-    assert_eq!(plan["plan"]["grants"]["added"], json!([]), "what was withheld is not asked for again: {plan}");
+    assert_eq!(
+        plan["plan"]["grants"]["added"],
+        json!([]),
+        "what was withheld is not asked for again: {plan}"
+    );
     let wider = ["approve", "versions", workspace[0], workspace[1], "--grant", "read:clients"];
     let approved = host.admin(&ALDER, &wider);
     assert_eq!(approved["added"][0]["table"], "clients", "{approved}");

@@ -92,7 +92,8 @@ fn withheld(mut failure: Failure, context: &ScopeContext<'_>) -> Failure {
     if context.grants.is_withheld(physical, operation, column.as_ref()) {
         failure.code = ErrorCode::NotGranted;
         failure.message.push_str(", though the applet asks for it");
-        failure.hint = Some("an admin of the tenant can grant it: `applet plan`, then `applet approve`".to_owned());
+        failure.hint =
+            Some("an admin of the tenant can grant it: `applet plan`, then `applet approve`".to_owned());
     }
     failure
 }

@@ -48,7 +48,8 @@ impl Work<'_> {
         catalog: &Catalog,
     ) -> Result<Vec<TableOutcome>, LifecycleError> {
         let mut outcomes = Vec::new();
-        let makes = |step: &Step| matches!(step.kind(), StepKind::EnsureTable { .. }) && !step.is_done(catalog);
+        let makes =
+            |step: &Step| matches!(step.kind(), StepKind::EnsureTable { .. }) && !step.is_done(catalog);
         if plan.steps().iter().any(makes) {
             // A table comes with its policies, which name a role.
             wall::prepare_database(admin, &self.lifecycle.parts.catalog.schemas).await?;
@@ -60,9 +61,8 @@ impl Work<'_> {
             let before = self.announce(ordinal, step.summary()).await?;
             self.lifecycle.pass(FaultPoint::ChangeAnnounced)?;
             let done = step.is_done(catalog);
-            let created = before
-                .as_ref()
-                .map_or(!done, |result| result.get("created") == Some(&Value::Bool(true)));
+            let created =
+                before.as_ref().map_or(!done, |result| result.get("created") == Some(&Value::Bool(true)));
             if let StepKind::EnsureTable { table } = step.kind() {
                 outcomes.push(TableOutcome { table: table.to_string(), created });
             }

@@ -53,7 +53,9 @@ pub enum LifecycleError {
     #[error("no earlier version has run here; name an earlier one that was submitted with `--to`")]
     NoVersionBefore,
     /// Going back by accident.
-    #[error("version {latest} was submitted last and is older than {installed}, which runs; say `--to {latest}` or `applet rollback`")]
+    #[error(
+        "version {latest} was submitted last and is older than {installed}, which runs; say `--to {latest}` or `applet rollback`"
+    )]
     OlderSubmittedLast {
         /// What runs.
         installed: Version,

@@ -159,7 +159,8 @@ pub(crate) fn compute(
     grants: &Grants,
     catalog: &Catalog,
 ) -> Result<Plan, LifecycleError> {
-    applet_plan::diff(installed.map(Installed::side), Side { manifest, grants }, catalog).map_err(LifecycleError::Refused)
+    applet_plan::diff(installed.map(Installed::side), Side { manifest, grants }, catalog)
+        .map_err(LifecycleError::Refused)
 }
 
 /// The changes of state by which a new plan comes before the tenant's admins.

@@ -309,8 +309,7 @@ fn finished(from: &Version, done: InstallReport) -> UpgradeReport {
     }
 }
 
-const PARTS: [Operation; 4] =
-    [Operation::Read, Operation::Insert, Operation::Update, Operation::HardDelete];
+const PARTS: [Operation; 4] = [Operation::Read, Operation::Insert, Operation::Update, Operation::HardDelete];
 
 /// What is asked for and not granted, column by column where that can be told.
 pub(crate) fn withheld(grants: &Grants) -> Vec<GrantLine> {

@@ -12,8 +12,7 @@ use crate::table::OwnTable;
 use crate::validate::Requests;
 
 /// The parts of a grant.
-const PARTS: [Operation; 4] =
-    [Operation::Read, Operation::Insert, Operation::Update, Operation::HardDelete];
+const PARTS: [Operation; 4] = [Operation::Read, Operation::Insert, Operation::Update, Operation::HardDelete];
 
 /// A manifest without violations.
 #[derive(Debug, Clone)]
@@ -172,7 +171,11 @@ impl ValidatedManifest {
 
     fn sealed(&self, requests: Requests) -> Grants {
         let mut builder = Grants::builder();
-        let asked = if requests == self.requests { self.requests.clone() } else { self.exactly(self.requests.clone()) };
+        let asked = if requests == self.requests {
+            self.requests.clone()
+        } else {
+            self.exactly(self.requests.clone())
+        };
         for (name, grant) in asked {
             if requests.get(&name) == Some(&grant) {
                 continue;

@@ -55,7 +55,8 @@ pub(crate) fn add_column(table: &OwnTable, column: &OwnColumn, home: &Home) -> S
         vec![statement(format!("ALTER TABLE {full} ADD COLUMN IF NOT EXISTS {}", ddl::column(column)))]
     };
     let null = if column.nullable() { "may be null" } else { "never null" };
-    let default = column.default().map_or_else(String::new, |value| format!(", {} by default", value.sql(kind)));
+    let default =
+        column.default().map_or_else(String::new, |value| format!(", {} by default", value.sql(kind)));
     let summary = format!("add column `{}` to `{physical}`: {kind}, {null}{default}", column.name());
     let kind = StepKind::AddColumn { table: physical.clone(), column: column.name().clone() };
     Step::new(kind, summary, statements)
@@ -95,7 +96,8 @@ pub(crate) fn deprecate_column(table: &SqlName, column: &SqlName, required: bool
 /// Keeps a table that is no longer declared.
 pub(crate) fn deprecate_table(table: &OwnTable) -> Step {
     let physical = table.physical().name();
-    let summary = format!("mark table `{physical}` deprecated: it and its rows stay, hidden from this version");
+    let summary =
+        format!("mark table `{physical}` deprecated: it and its rows stay, hidden from this version");
     Step::new(StepKind::DeprecateTable { table: physical.clone() }, summary, Vec::new())
 }
 

@@ -77,9 +77,10 @@ impl GrantsDelta {
         let optional = |line: &&GrantLine| {
             let may_lack = new.manifest.optional().find(|(table, _)| **table == line.table);
             let may_lack = may_lack.and_then(|(_, grant)| grant.part(line.operation));
-            let columns = line.columns.as_ref().map_or(Columns::All, |names| {
-                Columns::Only(names.iter().cloned().collect())
-            });
+            let columns = line
+                .columns
+                .as_ref()
+                .map_or(Columns::All, |names| Columns::Only(names.iter().cloned().collect()));
             may_lack.is_some_and(|may_lack| may_lack.covers(&columns))
         };
         delta.optional = delta.added.iter().filter(optional).cloned().collect();
@@ -91,9 +92,10 @@ impl GrantsDelta {
 /// those are is what the steps of a plan speak of.
 fn part(side: Side<'_>, table: &SqlName, operation: Operation) -> Option<Columns> {
     let columns = side.grants.table(table)?.part(operation)?;
-    let declared = side.manifest.own_table(table).is_some_and(|own| {
-        own.columns().iter().all(|column| columns.contains(column.name()))
-    });
+    let declared = side
+        .manifest
+        .own_table(table)
+        .is_some_and(|own| own.columns().iter().all(|column| columns.contains(column.name())));
     Some(if declared { Columns::All } else { columns })
 }
 

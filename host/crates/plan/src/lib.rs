@@ -95,7 +95,8 @@ pub fn diff(old: Option<Side<'_>>, new: Side<'_>, catalog: &Catalog) -> Result<P
         }
         let own = |old: &Side<'_>, table: &OwnTable| old.grants.is_own(table.physical().name());
         let gone = old.manifest.tables().iter().filter(|table| own(&old, table));
-        gone.filter(|table| !new.grants.is_own(table.physical().name())).for_each(|table| versions.gone(table));
+        gone.filter(|table| !new.grants.is_own(table.physical().name()))
+            .for_each(|table| versions.gone(table));
         checker.versions(versions.problems);
         covered = versions.steps.iter().map(|step| step.kind().clone()).collect();
         steps.extend(versions.steps);

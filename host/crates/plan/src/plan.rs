@@ -8,9 +8,9 @@ use applet_types::{AppletId, Grants, PhysicalTable, SqlName, Version};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{Side, widen};
 use crate::ddl::{self, DdlStatement, Home, ResolvedKey};
 use crate::delta::GrantsDelta;
+use crate::{Side, widen};
 
 /// What would be done, step by step. Made by [`install`](crate::install) and [`diff`](crate::diff) only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,12 +35,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(
-        old: Option<Side<'_>>,
-        new: Side<'_>,
-        parts: Parts,
-        catalog: &Catalog,
-    ) -> Self {
+    pub(crate) fn new(old: Option<Side<'_>>, new: Side<'_>, parts: Parts, catalog: &Catalog) -> Self {
         let Parts { steps, warnings, adjustments, indexes } = parts;
         let relations = relations(new.grants, &steps);
         Self {

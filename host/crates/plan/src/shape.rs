@@ -101,7 +101,8 @@ impl Comparison {
             if existing.foreign_keys.iter().any(|there| same_key(key, there)) {
                 continue;
             }
-            let elsewhere = existing.foreign_keys.iter().any(|there| there.columns.last() == Some(&key.column));
+            let elsewhere =
+                existing.foreign_keys.iter().any(|there| there.columns.last() == Some(&key.column));
             let empty = own.column(&key.column).is_some_and(|column| changes::unaddable(column).is_none());
             if empty && !elsewhere {
                 self.changes.extend(changes::tie(key, home));

@@ -121,7 +121,8 @@ impl<'a> Versions<'a> {
     fn indexes(&mut self, old: &OwnTable, new: &OwnTable) {
         let physical = new.physical().name();
         for index in new.indexes().iter().filter(|index| !old.indexes().contains(index)) {
-            if index.unique() && self.forward && !on_new_ground(index, new, |name| old.column(name).is_none()) {
+            if index.unique() && self.forward && !on_new_ground(index, new, |name| old.column(name).is_none())
+            {
                 self.refuse(physical, format!(
                     "a unique index on ({}) would bind rows of older versions; put it on a new nullable column, or declare a new table",
                     idents(index.columns())
@@ -149,7 +150,9 @@ impl<'a> Versions<'a> {
 /// Whether a unique index cannot be broken by versions that do not know of it: one of its columns is new
 /// and empty unless somebody fills it, and empty values never collide.
 pub(crate) fn on_new_ground(index: &OwnIndex, table: &OwnTable, is_new: impl Fn(&SqlName) -> bool) -> bool {
-    index.columns().iter().filter_map(|name| table.column(name)).any(|column| {
-        column.nullable() && column.default().is_none() && is_new(column.name())
-    })
+    index
+        .columns()
+        .iter()
+        .filter_map(|name| table.column(name))
+        .any(|column| column.nullable() && column.default().is_none() && is_new(column.name()))
 }

@@ -168,7 +168,10 @@ impl Vocabulary {
             (["CREATE", "TABLE", "IF", "NOT", "EXISTS"], [Token::Symbol('('), ..])
             | (["CREATE", "INDEX", "IF", "NOT", "EXISTS", _, "ON"], [Token::Symbol('('), ..])
             | (["CREATE", "UNIQUE", "INDEX", "IF", "NOT", "EXISTS", _, "ON"], [Token::Symbol('('), ..])
-            | (["CREATE", "INDEX", "CONCURRENTLY", "IF", "NOT", "EXISTS", _, "ON"], [Token::Symbol('('), ..])
+            | (
+                ["CREATE", "INDEX", "CONCURRENTLY", "IF", "NOT", "EXISTS", _, "ON"],
+                [Token::Symbol('('), ..],
+            )
             | (
                 ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", "IF", "NOT", "EXISTS", _, "ON"],
                 [Token::Symbol('('), ..],
@@ -200,14 +203,15 @@ impl Vocabulary {
                     Token::Word("SECURITY"),
                 ],
             ) => Ok(()),
-            (["ALTER", "TABLE"], [Token::Word("ALTER"), Token::Word("COLUMN"), Token::Word(_), rest @ ..]) => {
-                match rest {
-                    [Token::Word("DROP"), Token::Word("NOT"), Token::Word("NULL")]
-                    | [Token::Word("SET"), Token::Word("DEFAULT"), ..]
-                    | [Token::Word("TYPE"), Token::Word(_), ..] => Ok(()),
-                    _ => Err(UNKNOWN),
-                }
-            }
+            (
+                ["ALTER", "TABLE"],
+                [Token::Word("ALTER"), Token::Word("COLUMN"), Token::Word(_), rest @ ..],
+            ) => match rest {
+                [Token::Word("DROP"), Token::Word("NOT"), Token::Word("NULL")]
+                | [Token::Word("SET"), Token::Word("DEFAULT"), ..]
+                | [Token::Word("TYPE"), Token::Word(_), ..] => Ok(()),
+                _ => Err(UNKNOWN),
+            },
             (["DROP", "POLICY", "IF", "EXISTS", name, "ON"], []) if policy(name) => Ok(()),
             (["CREATE", "POLICY", name, "ON"], [Token::Word("AS"), ..]) if policy(name) => Ok(()),
             _ => Err(UNKNOWN),

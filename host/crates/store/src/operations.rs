@@ -13,12 +13,12 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::approved::mint;
-use crate::installations::{StateChange, change_state};
 use crate::granted::Granted;
+use crate::installations::{StateChange, change_state};
 use crate::plans::{lock_installation, open_plan};
 use crate::{
-    AppletDigest, ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease, PlanRecord,
-    PlanState, State, Store, StoreError, locks,
+    AppletDigest, ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease,
+    PlanRecord, PlanState, State, Store, StoreError, locks,
 };
 
 /// How far an operation has come.
@@ -123,7 +123,8 @@ impl Store {
         let Some((approval,)) = spent else {
             return Ok(Err(why_refused(&mut transaction, tenant, installation).await?));
         };
-        let plan = start(&mut transaction, operation, ApprovalId::new(approval), installation, change).await?;
+        let plan =
+            start(&mut transaction, operation, ApprovalId::new(approval), installation, change).await?;
         transaction.commit().await.map_err(StoreError::database("start an operation"))?;
         let serving = serves(change.from);
         Ok(Ok((plan, OperationLease { connection, operation, installation, token: 1, serving })))

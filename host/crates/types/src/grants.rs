@@ -313,9 +313,8 @@ mod tests {
         let asked = Columns::Only([name("id"), name("phone")].into());
         builder.withheld(name("clients"), TableGrant { read: Some(asked), ..TableGrant::default() });
         let grants = builder.build();
-        let withheld = |operation, column: &str| {
-            grants.is_withheld(&name("clients"), operation, Some(&name(column)))
-        };
+        let withheld =
+            |operation, column: &str| grants.is_withheld(&name("clients"), operation, Some(&name(column)));
         assert!(withheld(Operation::Read, "phone"));
         assert!(!withheld(Operation::Read, "email"), "never asked for");
         assert!(!withheld(Operation::Update, "phone"), "never asked for");

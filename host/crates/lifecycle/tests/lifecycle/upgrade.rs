@@ -23,7 +23,10 @@ pub(crate) fn second() -> String {
         .replace("version: 1.0.0", "version: 1.1.0")
         .replacen("      - { name: created_at", columns, 1)
         .replace("varchar(100)", "varchar(200)")
-        .replace("{ columns: [tenant_id], unique: true }", "{ columns: [tenant_id], unique: true }\n      - { columns: [greeting] }")
+        .replace(
+            "{ columns: [tenant_id], unique: true }",
+            "{ columns: [tenant_id], unique: true }\n      - { columns: [greeting] }",
+        )
 }
 
 /// Version 1.2.0: reads another table, which it can do without, and has dropped a column.
@@ -100,9 +103,13 @@ async fn s4_33_an_upgrade_adds_to_the_table_and_passes_without_a_new_approval() 
     let after = host.active(1).await;
     assert_eq!(after.version.to_string(), "1.1.0");
     assert_eq!(after.generation, before.generation + 1);
-    let own = |installation: &Installation| installation.grants.table(&TABLE.parse().unwrap()).unwrap().clone();
+    let own =
+        |installation: &Installation| installation.grants.table(&TABLE.parse().unwrap()).unwrap().clone();
     assert!(own(&after).read.unwrap().contains(&"greeting".parse().unwrap()));
-    assert!(!own(&before).read.unwrap().contains(&"greeting".parse().unwrap()), "each version sees its own columns");
+    assert!(
+        !own(&before).read.unwrap().contains(&"greeting".parse().unwrap()),
+        "each version sees its own columns"
+    );
 
     // Every step is recorded, and so is who let it pass.
     let status = host.store.installation(tenant(1), workspace(1), &applet("ai-chat")).await.unwrap().unwrap();
@@ -119,7 +126,9 @@ async fn s4_34_a_removed_column_stays_with_its_values_and_comes_back_with_a_roll
     let database = Database::new().await;
     let host = Host::on(&database.url).await;
     host.begun(1).await;
-    let fill = format!("INSERT INTO {TABLE} (tenant_id, system_prompt) SELECT id, 'kept' FROM tenants WHERE name = 'Acme'");
+    let fill = format!(
+        "INSERT INTO {TABLE} (tenant_id, system_prompt) SELECT id, 'kept' FROM tenants WHERE name = 'Acme'"
+    );
     database.run(&fill).await;
     let slim = first()
         .replace("version: 1.0.0", "version: 2.0.0")
@@ -161,16 +170,23 @@ async fn s4_18_permissions_that_grow_need_consent_to_the_difference_only() {
 
     host.submit(&third()).await;
     let refused = host.upgrade(1).await.unwrap_err();
-    assert_eq!((refused.code(), host.active(1).await.version.to_string().as_str()), ("approval-missing", "1.0.0"));
+    assert_eq!(
+        (refused.code(), host.active(1).await.version.to_string().as_str()),
+        ("approval-missing", "1.0.0")
+    );
     let LifecycleError::ConsentNeeded(needed) = refused else { panic!("{refused}") };
     assert_eq!(needed.growth.len(), 1, "{:?}", needed.growth);
-    assert_eq!((needed.growth[0].operation, needed.growth[0].table.as_str()), (Operation::HardDelete, "chats"));
+    assert_eq!(
+        (needed.growth[0].operation, needed.growth[0].table.as_str()),
+        (Operation::HardDelete, "chats")
+    );
 
     // What the admin is shown is the difference, and what they withheld before is not asked for again.
     let planned = host.plan(1).await;
     assert_eq!(planned.plan.grants().added, needed.growth);
     assert!(planned.plan.grants().removed.is_empty());
-    let delta = host.lifecycle.consent(&admin(1), workspace(1), &chat, &Decision::everything(needed.plan)).await;
+    let delta =
+        host.lifecycle.consent(&admin(1), workspace(1), &chat, &Decision::everything(needed.plan)).await;
     assert_eq!(delta.unwrap().added, needed.growth);
     host.approve(1, &planned).await;
     let report = host.upgrade(1).await.unwrap();
@@ -252,7 +268,8 @@ async fn s4_33_two_tenants_use_one_table_in_two_versions() {
     host.upgrade_with(1, &keep).await.unwrap();
     assert_eq!(host.active(2).await.version.to_string(), "1.1.0");
     let prompt = "system_prompt".parse().unwrap();
-    let reads = |installation: Installation| installation.grants.table(&TABLE.parse().unwrap()).unwrap().read.clone();
+    let reads =
+        |installation: Installation| installation.grants.table(&TABLE.parse().unwrap()).unwrap().read.clone();
     assert!(reads(host.active(2).await).unwrap().contains(&prompt));
     assert!(!reads(host.active(1).await).unwrap().contains(&prompt));
 }
@@ -282,10 +299,13 @@ async fn s4_32_an_error_at_any_step_leaves_the_version_before_and_the_upgrade_re
     host.submit(&second()).await;
     let points = FaultPoint::ALL.iter().filter(|point| {
         let name = point.as_str();
-        ["wall-", "twin-", "hook-", "upgrade-change", "upgrade-switching"].iter().any(|part| name.starts_with(part))
+        ["wall-", "twin-", "hook-", "upgrade-change", "upgrade-switching"]
+            .iter()
+            .any(|part| name.starts_with(part))
     });
     for point in points {
-        let faulty = Host::with(&database.url, Faults::armed(*point, Fault::Error), Recording::default()).await;
+        let faulty =
+            Host::with(&database.url, Faults::armed(*point, Fault::Error), Recording::default()).await;
         let failed = faulty.upgrade(1).await.expect_err(point.as_str());
         assert!(matches!(failed, LifecycleError::Fault(_)), "{point}: {failed}");
         assert_eq!(host.active(1).await.version.to_string(), "1.0.0", "{point}");
@@ -305,7 +325,10 @@ async fn s4_32_an_upgrade_that_failed_half_way_can_be_given_up() {
     host.submit(&second()).await;
     host.upgrade(1).await.unwrap_err();
     host.lifecycle.give_up(&admin(1), workspace(1), &applet("ai-chat")).await.unwrap();
-    assert_eq!((host.state(1).await, host.active(1).await.version.to_string()), (State::Active, "1.0.0".into()));
+    assert_eq!(
+        (host.state(1).await, host.active(1).await.version.to_string()),
+        (State::Active, "1.0.0".into())
+    );
     assert!(Host::on(&database.url).await.upgrade(1).await.unwrap().by_policy);
 }
 
@@ -363,7 +386,8 @@ async fn s4_33_what_is_no_addition_is_refused_and_changes_nothing() {
     let host = Host::on(&database.url).await;
     host.begun(1).await;
     let before = columns(&database).await;
-    host.submit(&first().replace("version: 1.0.0", "version: 1.1.0").replace("varchar(100)", "varchar(50)")).await;
+    host.submit(&first().replace("version: 1.0.0", "version: 1.1.0").replace("varchar(100)", "varchar(50)"))
+        .await;
     let refused = host.upgrade(1).await.unwrap_err();
     assert_eq!(refused.code(), "plan-impossible");
     assert!(refused.to_string().contains("add a new column"), "{refused}");
