@@ -48,7 +48,7 @@ pub fn greeting() -> Result<Option<String>> {
     if !rows.columns().iter().any(|column| column.name == "greeting") {
         return Ok(None);
     }
-    rows.iter().next().map_or(Ok(None), |row| row.get("greeting"))
+    rows.iter().next().map_or(Ok(None), |row| row?.get("greeting"))
 }
 
 /// The settings, if there are any.

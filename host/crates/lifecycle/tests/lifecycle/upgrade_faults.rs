@@ -1,5 +1,6 @@
 //! Upgrades that are killed, and upgrades that meet readers (SPEC S4.32, limits G14, G17).
 
+use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
@@ -9,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::crash::sessions_are_gone;
 use super::host::{Database, Host, Recording, TABLE, admin};
-use super::upgrade::{first, second};
+use super::upgrade::second;
 
 /// Tells the process that is to be killed where to work.
 const URL: &str = "APPLET_UPGRADE_TEST_URL";
@@ -116,26 +117,33 @@ async fn g17_readers_never_queue_behind_an_upgrade_that_waits_for_another_reader
     sqlx::raw_sql(AssertSqlSafe(hold)).execute(&mut holder).await.unwrap();
 
     let host = Host::on(&database.url).await;
-    let upgrade = tokio::spawn(async move { host.upgrade(1).await });
+    let finished = Cell::new(false);
+    let upgrade = async {
+        let report = host.upgrade(1).await;
+        finished.set(true);
+        report
+    };
     // The upgrade is at it: it waits for the lock.
     let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'";
-    while database.texts(waits).await.is_empty() {
-        assert!(!upgrade.is_finished(), "it cannot have come past the reader");
-        tokio::task::yield_now().await;
-    }
-    let mut reader = PgConnection::connect(&database.url).await.unwrap();
-    // As applets' own statements have it. A queue without bound would end in this.
-    sqlx::raw_sql("SET lock_timeout = '1s'").execute(&mut reader).await.unwrap();
-    for _ in 0..200 {
-        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {TABLE}"));
-        sqlx::query(sql).fetch_one(&mut reader).await.unwrap();
-    }
-    while database.texts(waits).await.is_empty() {
-        assert!(!upgrade.is_finished(), "it gives up only after thirty tries");
-        tokio::task::yield_now().await;
-    }
-    holder.close().await.unwrap();
-    assert!(upgrade.await.unwrap().unwrap().by_policy);
+    let it_waits = async || {
+        while database.texts(waits).await.is_empty() {
+            assert!(!finished.get(), "it cannot have come past the reader");
+        }
+    };
+    let readers = async {
+        it_waits().await;
+        let mut reader = PgConnection::connect(&database.url).await.unwrap();
+        // As applets' own statements have it. A queue without bound would end in this.
+        sqlx::raw_sql("SET lock_timeout = '1s'").execute(&mut reader).await.unwrap();
+        for _ in 0..200 {
+            let sql = AssertSqlSafe(format!("SELECT count(*) FROM {TABLE}"));
+            sqlx::query(sql).fetch_one(&mut reader).await.unwrap();
+        }
+        it_waits().await;
+        holder.close().await.unwrap();
+    };
+    let (report, ()) = tokio::join!(upgrade, readers);
+    assert!(report.unwrap().by_policy);
 }
 
 /// Spec: S4.33
