@@ -123,8 +123,11 @@ fn relaxed(catalog: &Catalog, column: &str) -> Catalog {
     changed(catalog, relax)
 }
 
+/// Columns before and after, indexes after, and the words of the refusal.
+type Refused = (&'static [&'static str], &'static [&'static str], &'static [&'static str], &'static str);
+
 /// What is refused, and how the refusal says to do it instead.
-const REFUSED: &[(&[&str], &[&str], &[&str], &str)] = &[
+const REFUSED: &[Refused] = &[
     (
         &["name: n, type: integer"],
         &["name: n, type: bigint"],
