@@ -54,7 +54,8 @@ fn s4x_7_an_emergency_ends_calls_that_run_on_every_host_and_keeps_everything() {
         );
         for host in [&first, &second] {
             // Each host learns of it by itself, within a moment.
-            let refused = (0..50).any(|_| host.hook(&ALDER, &ALDER, "hostile", "panic", "null").status == 404);
+            let refused =
+                (0..50).any(|_| host.hook(&ALDER, &ALDER, "hostile", "panic", "null").status == 404);
             assert!(refused, "it is still served");
             let neighbour = host.hook(&ALDER, &ALDER, "ai-chat", "summary", "null");
             assert_eq!(neighbour.status, 200, "{}", neighbour.body);

@@ -205,13 +205,31 @@ impl Vocabulary {
             ) => Ok(()),
             (
                 ["ALTER", "TABLE"],
-                [Token::Word("ALTER"), Token::Word("COLUMN"), Token::Word(_), rest @ ..],
-            ) => match rest {
-                [Token::Word("DROP"), Token::Word("NOT"), Token::Word("NULL")]
-                | [Token::Word("SET"), Token::Word("DEFAULT"), ..]
-                | [Token::Word("TYPE"), Token::Word(_), ..] => Ok(()),
-                _ => Err(UNKNOWN),
-            },
+                [
+                    Token::Word("ALTER"),
+                    Token::Word("COLUMN"),
+                    Token::Word(_),
+                    Token::Word("DROP"),
+                    Token::Word("NOT"),
+                    Token::Word("NULL"),
+                ]
+                | [
+                    Token::Word("ALTER"),
+                    Token::Word("COLUMN"),
+                    Token::Word(_),
+                    Token::Word("SET"),
+                    Token::Word("DEFAULT"),
+                    ..,
+                ]
+                | [
+                    Token::Word("ALTER"),
+                    Token::Word("COLUMN"),
+                    Token::Word(_),
+                    Token::Word("TYPE"),
+                    Token::Word(_),
+                    ..,
+                ],
+            ) => Ok(()),
             (["DROP", "POLICY", "IF", "EXISTS", name, "ON"], []) if policy(name) => Ok(()),
             (["CREATE", "POLICY", name, "ON"], [Token::Word("AS"), ..]) if policy(name) => Ok(()),
             _ => Err(UNKNOWN),
