@@ -1,5 +1,12 @@
 //! Switching off and uninstalling as an admin does it: by command line, with hosts that serve meanwhile.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
 use applet_tests::host::{ALDER, Answer, BIRCH, Host, HostDirectory, ai_chat, guest, repository};
 use serde_json::{Value, json};
 

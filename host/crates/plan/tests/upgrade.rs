@@ -124,7 +124,9 @@ fn relaxed(catalog: &Catalog, column: &str) -> Catalog {
 }
 
 /// What is refused, and how the refusal says to do it instead.
-const REFUSED: &[(&[&str], &[&str], &[&str], &str)] = &[
+type Refused = (&'static [&'static str], &'static [&'static str], &'static [&'static str], &'static str);
+
+const REFUSED: &[Refused] = &[
     (
         &["name: n, type: integer"],
         &["name: n, type: bigint"],
