@@ -1,5 +1,12 @@
 //! Switching off and uninstalling as an admin does it: by command line, with hosts that serve meanwhile.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
 use applet_tests::host::{ALDER, Answer, BIRCH, Host, HostDirectory, ai_chat, guest, repository};
 use serde_json::{Value, json};
 
@@ -53,8 +60,10 @@ fn s4x_7_an_emergency_ends_calls_that_run_on_every_host_and_keeps_everything() {
             answer.body
         );
         for host in [&first, &second] {
-            let refused = host.hook(&ALDER, &ALDER, "hostile", "panic", "null");
-            assert_eq!(refused.status, 404, "{}", refused.body);
+            // Each host learns of it by itself, within a moment.
+            let refused =
+                (0..50).any(|_| host.hook(&ALDER, &ALDER, "hostile", "panic", "null").status == 404);
+            assert!(refused, "it is still served");
             let neighbour = host.hook(&ALDER, &ALDER, "ai-chat", "summary", "null");
             assert_eq!(neighbour.status, 200, "{}", neighbour.body);
         }

@@ -149,7 +149,7 @@ pub(crate) async fn rows_of(database: &Database, number: u128) -> u64 {
     let mut rows = 0;
     for table in stands(database).await {
         let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{}'", tenant(number));
-        rows += database.texts(&sql).await[0].parse::<u64>().unwrap();
+        rows += database.texts(&sql).await.remove(0).parse::<u64>().unwrap();
     }
     rows
 }

@@ -309,3 +309,41 @@ async fn s4_30_an_uninstall_that_was_given_up_leaves_what_can_be_installed_or_un
     host.leaves(1, RetireMode::Hard, None).await;
     assert!(stands(&database).await.is_empty());
 }
+
+/// Spec: S4.36, S4.33
+#[tokio::test]
+async fn d5_a_later_version_restores_the_rows_and_brings_their_table_up_to_itself() {
+    for hidden in [true, false] {
+        let database = Database::new().await;
+        let host = Host::on(&database.url).await;
+        let hooks = "on-install, on-upgrade, on-uninstall";
+        host.submit(&manifest(hooks)).await;
+        host.installs_notes(1, 1).await;
+        write_notes(&database, 1, 3).await;
+        if !hidden {
+            host.installs_notes(2, 2).await;
+            write_notes(&database, 2, 2).await;
+        }
+        let ids = format!(
+            "SELECT string_agg(concat_ws(' ', id, body, token), ',' ORDER BY id) FROM {NOTES} WHERE tenant_id = '{}'",
+            tenant(1)
+        );
+        let before = database.texts(&ids).await;
+        host.leaves(1, RetireMode::Soft, None).await;
+        let later = manifest(hooks).replace("version: 1.0.0", "version: 1.1.0").replace(
+            "      - { name: label,",
+            "      - { name: extra, type: integer, default: 7 }\n      - { name: label,",
+        );
+        host.submit(&later).await;
+        let report = host.installs_notes(1, 1).await;
+        assert!(report.restored, "{report:?}");
+        assert_eq!(database.texts(&ids).await, before);
+        let extra = format!("SELECT DISTINCT extra FROM {NOTES}");
+        assert_eq!(database.texts(&extra).await, ["7"]);
+        let called: Vec<_> = host.applets.called();
+        let from = HookCall::Upgrade { from: "1.0.0".parse().unwrap() };
+        assert_eq!(called.last(), Some(&from), "{called:?}");
+        assert!(host.serves_notes(1).await);
+        assert_eq!(host.serves_notes(2).await, !hidden);
+    }
+}
