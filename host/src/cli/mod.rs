@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod approve;
+mod audit;
 mod check;
 mod demo;
 mod doctor;
@@ -56,6 +57,9 @@ pub(crate) struct Place {
     /// A PostgreSQL to use instead of a private one; its URL needs a superuser's rights for set-up.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
+    /// Answer reads and refusals only once they are recorded durably in the audit trail.
+    #[arg(long, env = "APPLET_AUDIT_STRICT")]
+    pub(crate) audit_strict: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +70,7 @@ enum Command {
     Submit(submit::Submit),
     Plan(plan::PlanCommand),
     Approve(approve::Approve),
+    Audit(audit::Audit),
     Install(install::Install),
     Invoke(invoke::Invoke),
     Explain(explain::Explain),
@@ -87,6 +92,7 @@ impl Cli {
             Command::Submit(command) => command.run(output).await,
             Command::Plan(command) => command.run(output).await,
             Command::Approve(command) => command.run(output).await,
+            Command::Audit(command) => command.run(output).await,
             Command::Install(command) => command.run(output).await,
             Command::Invoke(command) => command.run(output).await,
             Command::Explain(command) => command.run(output).await,
