@@ -83,11 +83,12 @@ async fn s4_67_the_audit_trail_shows_a_tenant_its_own_entries_only() {
     {
         assert!(database.run(&insert(owner, 1, error)).await);
     }
-    let all = |filter: AuditFilter| async { store.audit(tenant(1), &filter).await.unwrap() };
+    let store = &store;
+    let all = |filter: AuditFilter| async move { store.audit(tenant(1), &filter).await.unwrap() };
     let unsealed = all(AuditFilter::default()).await;
     assert!(unsealed.iter().all(|entry| entry.tenant == tenant(1) && entry.seq.is_none()));
     assert_eq!(unsealed.len(), 4);
-    assert_eq!(seal(&store).await, 5);
+    assert_eq!(seal(store).await, 5);
     add(&database, 1, 1).await;
     let entries = all(AuditFilter::default()).await;
     let numbers: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
