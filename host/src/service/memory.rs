@@ -98,7 +98,7 @@ mod tests {
             version: "1.0.0".parse().unwrap(),
             digest: "0".repeat(64).parse().unwrap(),
             component: ComponentDigest::of(b""),
-            grants: Arc::new(Grants::default()),
+            grants: Arc::new(Grants::builder().build()),
             limits: Arc::default(),
             generation: 1,
         };

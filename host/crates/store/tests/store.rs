@@ -11,8 +11,10 @@ use applet_store::{
     MAX_APPROVAL_VALIDITY, NewApplet, NewApproval, NewPlan, OperationLease, OperationState, PlanRecord,
     PlanState, State, StateChange, StepToken, Store, StoreError, Takeover, Workspace,
 };
-use applet_types::{Actor, ErrorCode, Failure, Limits, PhysicalTable, RequestId, TenantId};
-use common::{Database, admin, applet, read_grant, tenant, workspace};
+use applet_types::{
+    Actor, Columns, ErrorCode, Failure, Grants, Limits, PhysicalTable, RequestId, TenantId, UserId,
+};
+use common::{Database, applet, tenant, workspace};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -22,6 +24,18 @@ const PLANNED: [StateChange; 2] = [
 ];
 const APPROVED: StateChange = StateChange { from: State::AwaitingApproval, to: State::Approved };
 const APPLYING: StateChange = StateChange { from: State::Approved, to: State::Applying { step: 0 } };
+
+/// An admin's id.
+fn admin(number: u128) -> UserId {
+    UserId::new(Uuid::from_u128(0xad_0000 + number))
+}
+
+/// Read access to one table.
+fn read_grant(table: &str) -> Grants {
+    let mut builder = Grants::builder();
+    builder.table(table.parse().unwrap()).read = Some(Columns::All);
+    builder.build()
+}
 
 /// An applet that was submitted and planned for a workspace.
 struct Planned {

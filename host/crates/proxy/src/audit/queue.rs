@@ -125,6 +125,12 @@ impl AuditQueue {
         }
     }
 
+    /// Records that were handed over so far.
+    #[cfg(test)]
+    pub(crate) fn handed_over(&self) -> i64 {
+        self.numbers.issued.load(Ordering::SeqCst) - self.numbers.base
+    }
+
     /// Whether the writer took it.
     async fn hand_over(&self, waiting: &mut Waiting<'_>, written: Option<oneshot::Sender<bool>>) -> bool {
         let before = *self.known.borrow();
