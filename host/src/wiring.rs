@@ -87,8 +87,12 @@ impl Host {
         if let Some(sessions) = purpose.sessions {
             raise(&mut host_limits, sessions);
         }
-        let (queue, audit) =
-            AuditQueue::start(target.clone(), keys.audit_login(), host_limits.audit_queue, place.audit_strict);
+        let (queue, audit) = AuditQueue::start(
+            target.clone(),
+            keys.audit_login(),
+            host_limits.audit_queue,
+            place.audit_strict,
+        );
         let logins = Arc::new(keys);
         let mut config = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
         config.limits = host_limits.clone();

@@ -5,7 +5,8 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use applet_store::{
-    AuditKey, AuditPublicKey, ChainHash, ExportHeader, ExportManifest, ExportTrailer, Step, Store, check_export,
+    AuditKey, AuditPublicKey, ChainHash, ExportHeader, ExportManifest, ExportTrailer, Step, Store,
+    check_export,
 };
 use applet_types::TenantId;
 use chrono::Utc;
@@ -26,16 +27,18 @@ pub(crate) async fn export(
     progress: &mut (dyn FnMut(Step) + Send),
 ) -> Result<ExportManifest, CommandError> {
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed =
-        |error: &dyn std::fmt::Display| CommandError::usage(format!("cannot write `{}`: {error}", out.display()));
+    let failed = |error: &dyn std::fmt::Display| {
+        CommandError::usage(format!("cannot write `{}`: {error}", out.display()))
+    };
     if out.exists() {
         return Err(failed(&"it exists"));
     }
     let file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
     let mut writer = BufWriter::new(file);
     let previous = store.chain_hash(tenant, after).await.map_err(told)?;
-    let previous = previous
-        .ok_or_else(|| CommandError::usage(format!("there is no record {after} to begin the export after")))?;
+    let previous = previous.ok_or_else(|| {
+        CommandError::usage(format!("there is no record {after} to begin the export after"))
+    })?;
     let head = store.chain_head(tenant).await.map_err(told)?;
     let (last, hash) = head.map_or((0, ChainHash::START), |head| (head.seq, head.hash));
     let header = ExportHeader::new(tenant, after, previous);

@@ -90,7 +90,13 @@ struct Verify {
     #[command(flatten)]
     place: Place,
     /// A token of the tenant; `applet token` makes one.
-    #[arg(long, env = "APPLET_TOKEN", value_name = "TOKEN", hide_env_values = true, required_unless_present = "file")]
+    #[arg(
+        long,
+        env = "APPLET_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        required_unless_present = "file"
+    )]
     token: Option<String>,
     /// Check this exported file instead. Needs neither a database nor a token.
     #[arg(long, value_name = "FILE")]
@@ -197,7 +203,8 @@ impl List {
 }
 
 fn as_table(entries: &[AuditEntry]) -> Table {
-    let mut table = Table::new(["number", "time", "applet", "operation", "tables", "rows", "ms", "outcome", "statement"]);
+    let mut table =
+        Table::new(["number", "time", "applet", "operation", "tables", "rows", "ms", "outcome", "statement"]);
     for entry in entries {
         let sql: String = entry.sql.chars().take(SHOWN_SQL).collect();
         table.row([
@@ -226,7 +233,9 @@ fn in_words(gap: &AuditGap) -> String {
     let kind = if gap.certain { "records are missing" } else { "records at most may be missing" };
     let came = if gap.arrived > 0 { format!("; {} came later", gap.arrived) } else { String::new() };
     let at = gap.at.format("%Y-%m-%d %H:%M:%S");
-    format!("audit gap: writer {writer}, numbers {from}..{to}: {records} {kind}, of any tenant, noticed {at}{came}")
+    format!(
+        "audit gap: writer {writer}, numbers {from}..{to}: {records} {kind}, of any tenant, noticed {at}{came}"
+    )
 }
 
 impl Verify {
@@ -259,7 +268,8 @@ impl Verify {
             seal_first(store).await?;
             let mut progress = |step: Step| pace.at(format_args!("record {} of {}", step.seq, step.last));
             let own = store.verify_chain(tenant, &signed.heads, &mut progress).await.map_err(told)?;
-            let hosts = store.verify_chain(HOST_CHAIN, &host_signed.heads, &mut progress).await.map_err(told)?;
+            let hosts =
+                store.verify_chain(HOST_CHAIN, &host_signed.heads, &mut progress).await.map_err(told)?;
             let gaps = store.audit_gaps(None).await.map_err(told)?;
             Ok::<_, CommandError>((own, hosts, gaps))
         };
@@ -269,9 +279,14 @@ impl Verify {
         let forged = signed.forged.or(host_signed.forged);
         let ok = own.fault.is_none() && hosts.fault.is_none() && forged.is_none();
         let mut text = chain_in_words("the tenant's chain", &own, signed.heads.len());
-        text.push_str(&format!("\n{}", chain_in_words("the host's chain of gaps", &hosts, host_signed.heads.len())));
+        text.push_str(&format!(
+            "\n{}",
+            chain_in_words("the host's chain of gaps", &hosts, host_signed.heads.len())
+        ));
         if let Some(line) = forged {
-            text.push_str(&format!("\nFAULT: line {line} of the signed heads is not signed by this host's key"));
+            text.push_str(&format!(
+                "\nFAULT: line {line} of the signed heads is not signed by this host's key"
+            ));
         }
         for gap in &gaps {
             text.push_str(&format!("\n{}", in_words(gap)));
@@ -325,7 +340,10 @@ impl Export {
             self.out.display(),
             key.public().to_hex()
         );
-        output.result(&json!({ "file": self.out, "manifest": manifest, "public_key": key.public().to_hex() }), text);
+        output.result(
+            &json!({ "file": self.out, "manifest": manifest, "public_key": key.public().to_hex() }),
+            text,
+        );
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -401,14 +419,17 @@ fn since(text: &str) -> Result<Since, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(Since::At(time.with_timezone(&Utc)));
     }
-    let wrong = || format!("`{text}` is neither a time like 2026-11-21T15:00:00Z nor a span like 90m, 24h or 7d");
+    let wrong =
+        || format!("`{text}` is neither a time like 2026-11-21T15:00:00Z nor a span like 90m, 24h or 7d");
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let number: u32 = number.parse().map_err(|_| wrong())?;
     let span = match unit {
         "s" => TimeDelta::seconds(number.into()),
         "m" => TimeDelta::minutes(number.into()),
         "h" => TimeDelta::hours(number.into()),
-        "d" => TimeDelta::try_days(number.into()).filter(|span| span.num_days() < 36_500).ok_or_else(wrong)?,
+        "d" => {
+            TimeDelta::try_days(number.into()).filter(|span| span.num_days() < 36_500).ok_or_else(wrong)?
+        }
         _ => return Err(wrong()),
     };
     Ok(Since::Ago(span))
@@ -422,7 +443,9 @@ mod tests {
     fn s4_67_since_takes_times_and_spans() {
         assert_eq!(since("90m"), Ok(Since::Ago(TimeDelta::minutes(90))));
         assert_eq!(since("7d"), Ok(Since::Ago(TimeDelta::days(7))));
-        assert!(matches!(since("2026-11-21T15:00:00+01:00"), Ok(Since::At(time)) if time.to_rfc3339() == "2026-11-21T14:00:00+00:00"));
+        assert!(
+            matches!(since("2026-11-21T15:00:00+01:00"), Ok(Since::At(time)) if time.to_rfc3339() == "2026-11-21T14:00:00+00:00")
+        );
         for wrong in ["", "m", "-1h", "1w", "1é", "yesterday", "99999999d"] {
             assert!(since(wrong).is_err(), "{wrong}");
         }

@@ -82,8 +82,11 @@ pub(crate) async fn compare(url: &str, journals: &[Journal], strict: bool) -> Fo
     let rows: HashMap<Uuid, String> =
         rows.into_iter().map(|(name, tenant)| (name.parse().unwrap(), tenant)).collect();
 
-    let operations: HashMap<Uuid, &Operation> =
-        journals.iter().flat_map(|journal| &journal.operations).map(|(id, operation)| (*id, operation)).collect();
+    let operations: HashMap<Uuid, &Operation> = journals
+        .iter()
+        .flat_map(|journal| &journal.operations)
+        .map(|(id, operation)| (*id, operation))
+        .collect();
     let mut recorded = HashSet::new();
     for (request, tenant, kind, error) in &records {
         let operation = operations.get(request).expect("a record of nothing that was ever meant to be done");

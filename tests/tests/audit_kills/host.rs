@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use applet_catalog::Catalog;
+use applet_datasource::Admin;
 use applet_datasource::catalog::{self, CatalogOptions};
 use applet_datasource::wall::{self, Preparation, Prepared, Purpose};
-use applet_datasource::Admin;
-use applet_catalog::Catalog;
 use applet_manifest::ValidatedManifest;
 use applet_proxy::{AuditQueue, Proxy, ProxyConfig, Target};
 use applet_store::Store;
@@ -58,17 +58,13 @@ pub(crate) fn serve(url: &str, journal: &Path, strict: bool, seed: u64) {
     runtime.block_on(async {
         let (catalog, prepared) = prepare(url).await;
         let options: PgConnectOptions = url.parse().unwrap();
-        let target = Target::unix(
-            options.get_socket().unwrap(),
-            options.get_port(),
-            options.get_database().unwrap(),
-        );
+        let target =
+            Target::unix(options.get_socket().unwrap(), options.get_port(), options.get_database().unwrap());
         let login = prepared.keys.audit_login();
         let (queue, _writer) = AuditQueue::start(target.clone(), login, CAPACITY, strict);
         let lines = write_journal(journal);
         lines.line(format!("H {}", queue.writer())).await;
-        let config =
-            ProxyConfig::new(target, Arc::new(catalog), Arc::new(prepared.keys), Arc::new(queue));
+        let config = ProxyConfig::new(target, Arc::new(catalog), Arc::new(prepared.keys), Arc::new(queue));
         let proxy = Proxy::new(config);
         let store = Store::connect(url).await.unwrap();
         let manifest = Arc::new(manifest());

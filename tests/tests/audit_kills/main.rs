@@ -34,7 +34,7 @@ pub(crate) const TENANTS: [&str; 2] =
 
 /// Both modes together.
 fn operations() -> usize {
-    let usual = if std::env::var_os("APPLET_LONG").is_some() { 30_000 } else { 6_000 };
+    let usual = if std::env::var_os("APPLET_LONG").is_some() { 300_000 } else { 30_000 };
     std::env::var("AUDIT_OPERATIONS").map_or(usual, |text| text.parse().expect("a number"))
 }
 
@@ -112,7 +112,7 @@ impl Run {
             hosts.iter_mut().for_each(await_ready);
             for mut host in hosts {
                 // Not awaiting a condition: the moment of the kill is what is varied.
-                std::thread::sleep(Duration::from_millis(150 + dice.below(1_500)));
+                std::thread::sleep(Duration::from_millis(100 + dice.below(1_000)));
                 host.kill().unwrap();
                 host.wait().unwrap();
                 kills += 1;

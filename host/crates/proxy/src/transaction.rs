@@ -323,8 +323,11 @@ async fn commit_batch(
     lease: &mut Lease,
 ) -> Result<(), Failure> {
     // Reads too: once the writes are committed, there is no failing for want of a record any more.
-    let audits: Vec<_> =
-        admitted.iter_mut().zip(outcomes).filter_map(|(one, outcome)| one.trail.succeeded(outcome.affected)).collect();
+    let audits: Vec<_> = admitted
+        .iter_mut()
+        .zip(outcomes)
+        .filter_map(|(one, outcome)| one.trail.succeeded(outcome.affected))
+        .collect();
     let context = context(call, judge, &[], false);
     let end = if inner.config.rollback_each { End::Rollback } else { End::Commit };
     let finished = execute::finish(lease, &audits, call.tenant, end, &context).await;

@@ -188,7 +188,10 @@ async fn f14_each_way_of_tampering_is_found_and_named() {
     assert_eq!(fault(&store, 1, &anchor).await, None);
 
     let id = |seq: u32| {
-        format!("(SELECT record FROM applet_host.audit_chain WHERE seq = {seq} AND tenant_id = '{}')", tenant(1))
+        format!(
+            "(SELECT record FROM applet_host.audit_chain WHERE seq = {seq} AND tenant_id = '{}')",
+            tenant(1)
+        )
     };
     let record = |seq: u32| format!("id = {}", id(seq));
     let link = |seq: u32| format!("seq = {seq} AND tenant_id = '{}'", tenant(1));
@@ -389,7 +392,10 @@ async fn f14_an_export_is_checked_without_the_database() {
         ("clients", "other", 1),
     ] {
         let fault = check(&whole.replacen(from, to, 1)).unwrap_err();
-        assert!(matches!(fault, ExportFault::Chain(ChainFault::Changed { seq: at }) if at == seq), "{from}: {fault}");
+        assert!(
+            matches!(fault, ExportFault::Chain(ChainFault::Changed { seq: at }) if at == seq),
+            "{from}: {fault}"
+        );
     }
     let added = whole.replacen("\"role\"", "\"extra\":1,\"role\"", 1);
     assert!(matches!(check(&added), Err(ExportFault::Line { line: 2, .. })));
@@ -407,12 +413,15 @@ async fn f14_an_export_is_checked_without_the_database() {
 async fn d9_numbers_that_never_came_become_gaps_in_the_hosts_chain() {
     let (database, store) = prepared().await;
     let writer = |state: &str| {
-        format!("INSERT INTO applet_host.audit_writers (writer, base, capacity, issued, refused, ended_at) VALUES ({state})")
+        format!(
+            "INSERT INTO applet_host.audit_writers (writer, base, capacity, issued, refused, ended_at) VALUES ({state})"
+        )
     };
     let numbered = |writer: u32, from: u32, to: u32| {
-        insert(1, to - from + 1, "NULL")
-            .replace("error)", "error, writer, number)")
-            .replace("NULL FROM", &format!("NULL, '00000000-0000-4000-8000-00000000000{writer}', n + {from} - 1 FROM"))
+        insert(1, to - from + 1, "NULL").replace("error)", "error, writer, number)").replace(
+            "NULL FROM",
+            &format!("NULL, '00000000-0000-4000-8000-00000000000{writer}', n + {from} - 1 FROM"),
+        )
     };
     // One that ended in order, one that says what was refused, and one that was killed with at most 20 on
     // their way: its records 101..=110 and 113..=115 came, and 118 was given out.

@@ -7,9 +7,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use applet_store::{
-    AppletDigest, ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus,
-    MAX_APPROVAL_VALIDITY, NewApplet, NewApproval, NewPlan, OperationLease, OperationState, PlanRecord,
-    PlanState, State, StateChange, StepToken, Store, StoreError, Takeover, Workspace,
+    AppletDigest, ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus, MAX_APPROVAL_VALIDITY,
+    NewApplet, NewApproval, NewPlan, OperationLease, OperationState, PlanRecord, PlanState, State,
+    StateChange, StepToken, Store, StoreError, Takeover, Workspace,
 };
 use applet_types::{
     Actor, Columns, ErrorCode, Failure, Grants, Limits, PhysicalTable, RequestId, TenantId, UserId,

@@ -73,8 +73,22 @@ pub(super) fn desired(grants: &Grants, catalog: &Catalog, sequences: &[Sequence]
 /// Columns of a record. `id` and `xid` are the database's to fill in: who could choose them could slip a
 /// record in among those that are sealed.
 const RECORD: &[&str] = &[
-    "at", "request", "tenant", "workspace", "applet", "installation", "user_id", "role", "operation", "tables",
-    "sql", "rows", "duration_us", "error", "writer", "number",
+    "at",
+    "request",
+    "tenant",
+    "workspace",
+    "applet",
+    "installation",
+    "user_id",
+    "role",
+    "operation",
+    "tables",
+    "sql",
+    "rows",
+    "duration_us",
+    "error",
+    "writer",
+    "number",
 ];
 
 /// What the role that writes the audit trail has to hold: it adds records, and says how far it has come.

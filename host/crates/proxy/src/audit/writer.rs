@@ -162,7 +162,12 @@ impl Writing {
 
     /// Waits for records; `false` when none will come any more. None may come all the same: then it is time
     /// to say that this process is alive.
-    async fn gather(&self, receiver: &mut mpsc::Receiver<Entry>, batch: &mut Vec<Entry>, size: usize) -> bool {
+    async fn gather(
+        &self,
+        receiver: &mut mpsc::Receiver<Entry>,
+        batch: &mut Vec<Entry>,
+        size: usize,
+    ) -> bool {
         let received = loop {
             tokio::select! {
                 biased;
@@ -199,7 +204,12 @@ impl Writing {
                     if let (Some(first), Some(last)) = (part.first(), part.last()) {
                         let (from, to) = (first.number, last.number);
                         let records = part.len();
-                        tracing::error!(records, from, to, "audit records are lost: the database refuses them");
+                        tracing::error!(
+                            records,
+                            from,
+                            to,
+                            "audit records are lost: the database refuses them"
+                        );
                     }
                     self.database.numbers.refuse(part.len());
                     tell(part, false);

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use applet_types::{
-    AuditRecord, AuditSink, AuditedOperation, Database as _, Encoding, ErrorCode, InstallationId, Login, RequestId,
-    Secret, Statement, WorkspaceId,
+    AuditRecord, AuditSink, AuditedOperation, Database as _, Encoding, ErrorCode, InstallationId, Login,
+    RequestId, Secret, Statement, WorkspaceId,
 };
 use uuid::Uuid;
 
@@ -172,7 +172,8 @@ async fn d9_numbers_begin_anywhere_and_an_unused_queue_leaves_no_trace() {
     assert_ne!(idle.writer(), other.writer());
     other.record(record(1)).await.unwrap();
     writer.finish().await;
-    let told = "SELECT w.base = a.number - 1 AND w.issued = a.number AND w.capacity = 100 AND ended_at IS NOT NULL
+    let told =
+        "SELECT w.base = a.number - 1 AND w.issued = a.number AND w.capacity = 100 AND ended_at IS NOT NULL
                   FROM applet_host.audit_writers w JOIN applet_host.audit a USING (writer)";
     assert_eq!(database.sql(told), "t");
 }

@@ -136,7 +136,8 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(StoreError::database("read the audit trail's gaps"))?;
-        let gap = |(writer, from, to, certain, arrived, at)| AuditGap { writer, from, to, certain, arrived, at };
+        let gap =
+            |(writer, from, to, certain, arrived, at)| AuditGap { writer, from, to, certain, arrived, at };
         Ok(rows.into_iter().map(gap).collect())
     }
 }

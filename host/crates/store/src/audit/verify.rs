@@ -116,9 +116,10 @@ impl Store {
         while seq < last && wrong.is_none() {
             match self.chain_page(tenant, (seq, hash), last).await? {
                 Ok(page) => {
-                    let replaced = page.iter().zip(seq + 1..).find(|(record, seq)| {
-                        known.get(seq).is_some_and(|signed| *signed != record.hash)
-                    });
+                    let replaced = page
+                        .iter()
+                        .zip(seq + 1..)
+                        .find(|(record, seq)| known.get(seq).is_some_and(|signed| *signed != record.hash));
                     wrong = replaced.map(|(_, seq)| ChainFault::Replaced { seq });
                     hash = page.last().map_or(hash, |record| record.hash);
                     seq += page.len() as i64;
@@ -183,11 +184,7 @@ impl Store {
     /// # Errors
     ///
     /// When the database refuses.
-    pub async fn chain_hash(
-        &self,
-        tenant: TenantId,
-        seq: i64,
-    ) -> Result<Option<ChainHash>, StoreError> {
+    pub async fn chain_hash(&self, tenant: TenantId, seq: i64) -> Result<Option<ChainHash>, StoreError> {
         if seq == 0 {
             return Ok(Some(ChainHash::START));
         }
@@ -250,15 +247,12 @@ impl Store {
     }
 
     async fn records(&self, ids: Vec<i64>) -> Result<HashMap<i64, Row>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM applet_host.audit a WHERE a.id = ANY($1)"
-        ))
-        .bind(ids)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::database("read sealed records"))?;
+        let rows: Vec<Row> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM applet_host.audit a WHERE a.id = ANY($1)"))
+                .bind(ids)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(StoreError::database("read sealed records"))?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
 
