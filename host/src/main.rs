@@ -4,6 +4,7 @@ mod audit;
 mod cli;
 mod demo_data;
 mod endpoint;
+mod housekeeping;
 mod lifecycle_hooks;
 mod output;
 mod package;

@@ -36,13 +36,16 @@ struct Inner {
 
 impl Memory {
     /// The store was at `revision` at `began` or later. Another one than before ends everything remembered.
-    pub(super) fn confirm(&self, revision: i64, began: Instant) {
+    /// Answers whether it is another one.
+    pub(super) fn confirm(&self, revision: i64, began: Instant) -> bool {
         let mut inner = self.inner();
         let revision = Revision(revision);
-        if inner.confirmed.is_none_or(|(known, _)| known != revision) {
+        let changed = inner.confirmed.is_none_or(|(known, _)| known != revision);
+        if changed {
             inner.installations.clear();
         }
         inner.confirmed = Some((revision, began));
+        changed
     }
 
     /// The revision to look something up under. `None` when it is not known well enough.

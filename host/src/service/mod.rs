@@ -1,6 +1,7 @@
 //! Hooks, called: from a caller and a name to an answer, through the store and the runtime.
 
 mod memory;
+mod running;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::sync::Mutex;
 use crate::wiring::Host;
 pub(crate) use memory::Key;
 use memory::Memory;
+use running::Running;
 
 /// How often a serving host asks whether any installation has changed.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -24,6 +26,7 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 pub(crate) struct Service {
     host: Arc<Host>,
     memory: Memory,
+    running: Running,
     ready: Mutex<Ready>,
 }
 
@@ -38,7 +41,7 @@ struct Ready {
 
 impl Service {
     pub(crate) fn new(host: Arc<Host>) -> Self {
-        Self { host, memory: Memory::default(), ready: Mutex::default() }
+        Self { host, memory: Memory::default(), running: Running::default(), ready: Mutex::default() }
     }
 
     /// Asks for changes as long as the service is there. A service that nobody keeps informed looks every
@@ -46,16 +49,39 @@ impl Service {
     pub(crate) fn follow(self: &Arc<Self>) {
         let service = Arc::downgrade(self);
         tokio::spawn(async move {
+            let mut unchecked = false;
             while let Some(service) = service.upgrade() {
                 let began = Instant::now();
                 match service.host.lifecycle.store().revision().await {
-                    Ok(revision) => service.memory.confirm(revision, began),
+                    Ok(revision) => {
+                        unchecked |= service.memory.confirm(revision, began);
+                        unchecked = unchecked && !service.end_what_was_switched_off().await;
+                    }
                     Err(error) => tracing::warn!(%error, "changes of installations are not seen"),
                 }
                 drop(service);
                 tokio::time::sleep(ASK_EVERY).await;
             }
         });
+    }
+
+    /// Ends running calls of installations that are active no longer: disabled, or being uninstalled. Those
+    /// that were upgraded go on in the version that they began in. Answers whether all is known.
+    async fn end_what_was_switched_off(&self) -> bool {
+        let keys = self.running.keys();
+        if keys.is_empty() {
+            return true;
+        }
+        match self.host.lifecycle.store().active_among(&keys).await {
+            Ok(active) => {
+                keys.iter().filter(|key| !active.contains(*key)).for_each(|key| self.running.end(key));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "it is not known whether calls that run have to end");
+                false
+            }
+        }
     }
 
     /// The active installation of an applet in a workspace of this tenant.
@@ -126,11 +152,19 @@ fn request_id() -> RequestId {
 impl Hooks for Service {
     async fn call(&self, caller: &Caller, request: HookRequest) -> Result<String, CallError> {
         let key = (caller.tenant, request.workspace, request.applet);
+        let running = self.running.begin(key.clone());
         let installation = self.installation(key).await?;
         let invocation =
             installation.invocation(request_id(), caller.actor(), &request.locale, Instant::now());
         let hook = HookCall::Named { name: request.hook, payload: request.payload };
-        Ok(self.host.runtime.call(installation.component, Arc::new(invocation), hook).await?)
+        tokio::select! {
+            answer = self.host.runtime.call(installation.component, Arc::new(invocation), hook) => Ok(answer?),
+            // Dropping the call ends the instance; an open transaction is rolled back with it.
+            () = running.ended() => {
+                let why = "the applet was switched off while the hook ran";
+                Err(HookError::Host(Failure::new(ErrorCode::AppletDisabled, why)).into())
+            }
+        }
     }
 
     async fn ready(&self) -> Result<(), String> {

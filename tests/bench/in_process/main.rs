@@ -38,6 +38,9 @@ const JOINED: &str = "SELECT c.id, c.first_name, count(*) AS chats FROM clients 
 const APPLETS: usize = 200;
 const SESSIONS: usize = 40;
 
+/// A part of the table, and what fills it.
+type Part = (&'static str, fn(&Bench));
+
 fn main() {
     // `cargo test --all-targets` runs benches too; there is nothing to test here.
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -49,7 +52,7 @@ fn main() {
         "us per call, lower quartile", "applet", "native", "ratio"
     );
     // A name on the command line runs that part alone.
-    let parts: [(&str, fn(&Bench)); 7] = [
+    let parts: [Part; 7] = [
         ("gate", gate),
         ("hello", hello),
         ("client1", client1),
