@@ -69,7 +69,8 @@ impl Call<'_> {
     /// Waits until the call is to end.
     pub(super) async fn ended(&self) {
         // The sender stays until the group has ended or this call is over, so an error means the same.
-        let _ended = self.end.clone().wait_for(|ended| *ended).await;
+        let mut end = self.end.clone();
+        let _ended = end.wait_for(|ended| *ended).await;
     }
 }
 

@@ -201,6 +201,6 @@ mod tests {
     fn f14_the_bytes_of_a_record_are_fixed() {
         let hash = ChainHash::START.link(7, &entry());
         assert_eq!(hash.to_string().parse(), Ok(hash));
-        assert_eq!(hash.to_string(), "BLESS");
+        assert_eq!(hash.to_string(), "12e4169661e1007d590d39e30e81a3f65ad3fea04f44d173933202c24c3bf418");
     }
 }
