@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod approve;
+mod audit;
 mod check;
 mod demo;
 mod demo_uninstall;
@@ -64,6 +65,9 @@ pub(crate) struct Place {
     /// A PostgreSQL to use instead of a private one; its URL needs a superuser's rights for set-up.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
+    /// Answer reads and refusals only once they are recorded durably in the audit trail.
+    #[arg(long, env = "APPLET_AUDIT_STRICT")]
+    pub(crate) audit_strict: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +78,7 @@ enum Command {
     Submit(submit::Submit),
     Plan(plan::PlanCommand),
     Approve(approve::Approve),
+    Audit(audit::Audit),
     Install(install::Install),
     Installations(installations::Installations),
     Disable(disable::Disable),
@@ -102,6 +107,7 @@ impl Cli {
             Command::Submit(command) => command.run(output).await,
             Command::Plan(command) => command.run(output).await,
             Command::Approve(command) => command.run(output).await,
+            Command::Audit(command) => command.run(output).await,
             Command::Install(command) => command.run(output).await,
             Command::Installations(command) => command.run(output).await,
             Command::Disable(command) => command.run(output).await,

@@ -23,7 +23,7 @@ mod transaction;
 mod values;
 mod wire;
 
-pub use audit::{AuditQueue, AuditWriter};
+pub use audit::{AuditQueue, AuditStatus, AuditWriter};
 pub use config::ProxyConfig;
 pub use pool::PoolStatus;
 pub use proxy::{Explanation, Proxy, Report};

@@ -234,7 +234,7 @@ impl Inner {
         match ran {
             Ok((outcome, scoped)) => {
                 // A write's record went with its transaction.
-                trail.succeeded_reading(outcome.affected).await;
+                trail.succeeded_reading(outcome.affected).await?;
                 Ok((outcome, scoped))
             }
             Err(failure) => {

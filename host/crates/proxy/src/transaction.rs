@@ -172,7 +172,12 @@ impl Transaction for Open {
         };
         match ran {
             Ok(outcome) => {
-                trail.succeeded_reading(outcome.affected).await;
+                if let Err(failure) = trail.succeeded_reading(outcome.affected).await {
+                    if let Some(mut lease) = self.lease.take() {
+                        execute::undo(&mut lease).await;
+                    }
+                    return Err(failure);
+                }
                 Ok(outcome)
             }
             Err(failure) => {
@@ -252,8 +257,9 @@ pub(crate) async fn batch(
     call.budget.database(started.elapsed());
     match ran {
         Ok(outcomes) => {
+            // Of a batch that wrote, every record has gone with the transaction.
             for (admitted, outcome) in admitted.into_iter().zip(&outcomes) {
-                admitted.trail.succeeded_reading(outcome.affected).await;
+                admitted.trail.succeeded_reading(outcome.affected).await?;
             }
             Ok(outcomes)
         }
@@ -316,18 +322,18 @@ async fn commit_batch(
     outcomes: &[Outcome],
     lease: &mut Lease,
 ) -> Result<(), Failure> {
-    let writes =
-        admitted.iter_mut().zip(outcomes).filter(|(one, _)| !Executable::from(&*one.scoped).is_read());
-    let (positions, audits): (Vec<_>, Vec<_>) = writes
-        .enumerate()
-        .filter_map(|(position, (one, outcome))| Some((position, one.trail.succeeded(outcome.affected)?)))
-        .unzip();
+    // Reads too: once the writes are committed, there is no failing for want of a record any more.
+    let audits: Vec<_> = admitted
+        .iter_mut()
+        .zip(outcomes)
+        .filter_map(|(one, outcome)| one.trail.succeeded(outcome.affected))
+        .collect();
     let context = context(call, judge, &[], false);
     let end = if inner.config.rollback_each { End::Rollback } else { End::Commit };
     let finished = execute::finish(lease, &audits, call.tenant, end, &context).await;
     if finished.is_err() {
-        let mut records = positions.into_iter().zip(audits).map(|(_, record)| record);
-        for one in admitted.iter_mut().filter(|one| !Executable::from(&*one.scoped).is_read()) {
+        let mut records = audits.into_iter();
+        for one in admitted {
             one.trail.reopen(records.next().into_iter().collect());
         }
     }

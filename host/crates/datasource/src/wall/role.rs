@@ -81,7 +81,7 @@ SELECT r.oid::int8 AS id, r.rolcanlogin AS login,
 FROM pg_catalog.pg_authid r WHERE r.rolname = $1";
 
 /// Everything the role holds in this database and on shared objects. What is neither a relation, a column,
-/// a schema nor a database comes as its catalogue and number: we never grant such, so it never fits.
+/// a function, a schema nor a database comes as its catalogue and number: we never grant such, so it never fits.
 const RIGHTS: &str = "
 WITH me AS (SELECT $1::int8::oid AS id)
 SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, n.nspname::text AS schema,
@@ -100,11 +100,16 @@ UNION
 SELECT 'DATABASE', '', d.datname, '', x.privilege_type, x.is_grantable
 FROM me, pg_catalog.pg_database d, aclexplode(d.datacl) x WHERE x.grantee = me.id
 UNION
+SELECT 'FUNCTION', '', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), '',
+       x.privilege_type, x.is_grantable
+FROM me, pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl) x
+WHERE x.grantee = me.id
+UNION
 SELECT 'OTHER', s.classid::regclass::text, s.objid::text, s.objsubid::text, s.deptype::text, true
 FROM me, pg_catalog.pg_shdepend s
 WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.refobjid = me.id
   AND s.dbid IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
-  AND NOT (s.deptype = 'a' AND s.classid IN ('pg_catalog.pg_class'::regclass,
+  AND NOT (s.deptype = 'a' AND s.classid IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass,
            'pg_catalog.pg_namespace'::regclass, 'pg_catalog.pg_database'::regclass))";
 
 /// Sequences that defaults of columns draw from. Identity columns need no right.
