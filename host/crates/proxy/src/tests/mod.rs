@@ -1,5 +1,6 @@
 //! Tests on a real PostgreSQL. Statements are written by hand here: what the gate makes is its own affair.
 
+mod cache;
 mod faults;
 mod proxied;
 mod sessions;
