@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod approve;
+mod cache;
 mod check;
 mod demo;
 mod doctor;
@@ -56,6 +57,10 @@ pub(crate) struct Place {
     /// A PostgreSQL to use instead of a private one; its URL needs a superuser's rights for set-up.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
+    /// A Redis to share cached reads with other hosts: redis://host:port, redis+unix:///path, or several
+    /// nodes of a cluster with commas. Without one, reads are cached in memory while one host is alone.
+    #[arg(long, env = "APPLET_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) redis_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +79,7 @@ enum Command {
     Token(token::Token),
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
+    Cache(cache::Cache),
 }
 
 impl Cli {
@@ -95,6 +101,7 @@ impl Cli {
             Command::Token(command) => command.run(output),
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
+            Command::Cache(command) => command.run(output).await,
         };
         result.unwrap_or_else(|error| {
             output.error(&error);

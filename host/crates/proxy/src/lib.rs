@@ -28,7 +28,7 @@ mod values;
 mod wire;
 
 pub use audit::{AuditQueue, AuditWriter};
-pub use cache::{CacheConfig, CacheCounts, CacheStatus, InvalidRedisUrl, QueryCache};
+pub use cache::{CacheConfig, CacheCounts, CacheStatus, InvalidRedisUrl, QueryCache, redis_version};
 pub use config::ProxyConfig;
 pub use pool::PoolStatus;
 pub use proxy::{Explanation, Proxy, Report};

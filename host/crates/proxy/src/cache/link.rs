@@ -29,7 +29,12 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// Why there is no answer. What exactly happened is in the log and the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Down;
+pub(super) enum Down {
+    /// Nothing was sent.
+    Unsent,
+    /// It was sent, and may yet happen.
+    Unanswered,
+}
 
 #[derive(Clone)]
 enum Connection {
@@ -98,7 +103,7 @@ impl Link {
     /// Runs the commands in one round trip, as one transaction, and gives an answer for each.
     pub(super) async fn call(&self, add: impl FnOnce(&mut Pipeline)) -> Result<Vec<Value>, Down> {
         if !lock(&self.shared.breaker).is_closed() {
-            return Err(Down);
+            return Err(Down::Unsent);
         }
         self.shared.call(add).await
     }
@@ -115,7 +120,7 @@ impl Shared {
     async fn call(&self, add: impl FnOnce(&mut Pipeline)) -> Result<Vec<Value>, Down> {
         let Some(connection) = lock(&self.connection).clone() else {
             self.failed();
-            return Err(Down);
+            return Err(Down::Unsent);
         };
         let number = self.number.fetch_add(1, Ordering::Relaxed).to_string();
         let mut pipeline = Pipeline::new();
@@ -147,7 +152,7 @@ impl Shared {
             Err(_) => Counters::add(&self.counters.timeouts),
         }
         self.failed();
-        Err(Down)
+        Err(Down::Unanswered)
     }
 
     fn failed(&self) {
@@ -186,6 +191,11 @@ impl Shared {
                     let may = lock(&self.breaker).may_probe(Instant::now());
                     if may && self.probe().await {
                         tracing::info!("redis answers again");
+                        continue;
+                    }
+                    if may {
+                        // It may be the connection that is dead.
+                        *lock(&self.connection) = None;
                     }
                     sleep(RETRY).await;
                 }
@@ -234,4 +244,28 @@ async fn cluster(urls: &[Secret]) -> redis::RedisResult<Connection> {
         .response_timeout(CONNECT)
         .build()?;
     Ok(Connection::Cluster(client.get_async_connection().await?))
+}
+
+/// The version of the Redis at this URL. `None` when it does not answer.
+///
+/// # Errors
+///
+/// When it is no URL of a Redis.
+pub async fn redis_version(url: &str) -> Result<Option<String>, InvalidRedisUrl> {
+    let urls = parse(url)?;
+    let Some(first) = urls.first() else { return Ok(None) };
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(CONNECT));
+    let asked = async {
+        let client = Client::open(first.reveal())?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        redis::cmd("INFO").arg("server").query_async::<String>(&mut connection).await
+    };
+    let info = asked.await.inspect_err(|error| tracing::warn!(kind = ?error.kind(), "redis does not answer"));
+    let version = |info: String| {
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"))?;
+        Some(version.trim().to_owned())
+    };
+    Ok(info.ok().and_then(version))
 }

@@ -38,7 +38,7 @@ use tokio::time::timeout;
 
 pub use counters::CacheCounts;
 use key::Asked;
-pub use link::InvalidRedisUrl;
+pub use link::{InvalidRedisUrl, redis_version};
 pub(crate) use through::settle;
 pub(crate) use write::Marked;
 
@@ -71,6 +71,9 @@ pub struct CacheConfig {
     pub redis: Option<String>,
     /// How much is kept.
     pub limits: HostLimits,
+    /// Whether applets are going to write for a while. Then a host that caches in memory says so at once;
+    /// any other says so before its first write, which waits for that.
+    pub writes: bool,
 }
 
 /// The cache of one host. Cheap to clone.
@@ -150,7 +153,7 @@ impl QueryCache {
         let counters = Arc::new(Counters::default());
         let sharing = if urls.is_some() { Sharing::Redis } else { Sharing::Nobody };
         let watch = Arc::new(Watch::new(config.target, config.login, sharing));
-        if sharing == Sharing::Nobody {
+        if sharing == Sharing::Nobody && config.writes {
             watch.keep_announced();
         }
         let shared = urls
@@ -193,6 +196,7 @@ impl QueryCache {
 
     /// Lets go of Redis and the database. Writes are over by now.
     pub async fn close(&self) {
+        tracing::info!(counts = ?self.inner.counters.snapshot(), "the read cache is closed");
         if let Some(shared) = &self.inner.shared {
             shared.link.close();
         }

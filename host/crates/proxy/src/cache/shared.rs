@@ -128,7 +128,8 @@ impl Shared {
     }
 
     /// Before a commit: from now on nobody is served what was read before, until [`Shared::unmark`].
-    pub(super) async fn mark(&self, tables: Tables<'_>) -> Result<Mark, Down> {
+    /// `Err` with a mark: it may stand there, or come to stand there, all the same.
+    pub(super) async fn mark(&self, tables: Tables<'_>) -> Result<Mark, Option<Mark>> {
         let writer = rand::random::<u128>().to_string();
         let (marks, keys) = (self.marks(tables), self.stamps(tables));
         let now = milliseconds_now();
@@ -140,7 +141,11 @@ impl Shared {
                 pipeline.cmd("PEXPIRE").arg(mark).arg(milliseconds(MARK)).ignore();
             }
         });
-        marked.await.map(|_| Mark { writer })
+        match marked.await {
+            Ok(_) => Ok(Mark { writer }),
+            Err(Down::Unsent) => Err(None),
+            Err(Down::Unanswered) => Err(Some(Mark { writer })),
+        }
     }
 
     /// After a commit, or after it is certain that there is none. If the outcome is unknown, the mark is left
@@ -171,14 +176,14 @@ fn milliseconds_now() -> u64 {
 
 /// Reads the counts of pending writes and the values behind them.
 fn found(answers: &[Value], tables: usize) -> Result<Found, Down> {
-    let Some((Value::Array(values), counts)) = answers.split_last() else { return Err(Down) };
+    let Some((Value::Array(values), counts)) = answers.split_last() else { return Err(Down::Unanswered) };
     if counts.len() != tables {
-        return Err(Down);
+        return Err(Down::Unanswered);
     }
     if counts.iter().any(|count| *count != Value::Int(0)) {
         return Ok(Found::Pending);
     }
-    let (stamps, envelope) = values.split_at_checked(tables).ok_or(Down)?;
+    let (stamps, envelope) = values.split_at_checked(tables).ok_or(Down::Unanswered)?;
     let stamps: Option<Vec<Stamp>> = stamps
         .iter()
         .map(|stamp| match stamp {
@@ -220,8 +225,8 @@ mod tests {
         assert_eq!(of(&[none.clone(), none.clone(), missing]), Ok(Found::NoStamps));
         let short = values(&[one.clone(), bulk(&[2; 15])]);
         assert_eq!(of(&[none.clone(), none.clone(), short]), Ok(Found::NoStamps));
-        assert_eq!(of(&[none.clone(), none.clone(), values(&[one])]), Err(Down));
-        assert_eq!(of(&[none, both]), Err(Down));
-        assert_eq!(of(&[]), Err(Down));
+        assert_eq!(of(&[none.clone(), none.clone(), values(&[one])]), Err(Down::Unanswered));
+        assert_eq!(of(&[none, both]), Err(Down::Unanswered));
+        assert_eq!(of(&[]), Err(Down::Unanswered));
     }
 }

@@ -14,8 +14,8 @@ use super::{Inner, QueryCache};
 
 /// How often a host that writes in silence looks whether it still has to.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How often and how long apart a mark that could not be taken away is tried again.
-const RETRIES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
+/// How often it is tried, a [`LOOK_AGAIN`] apart, to take a mark away that may stand there.
+const RETRIES: usize = 300;
 
 /// The tables of a write, marked. Dropped before it is settled (its future was cancelled while the commit was
 /// on its way), it counts as undecided.
@@ -30,7 +30,11 @@ enum How {
     /// In Redis.
     Shared(shared::Mark),
     /// Nobody serves anything cached that was read before, as long as this is held.
-    Silent { _announced: Option<Silent> },
+    Silent {
+        _announced: Option<Silent>,
+        /// A mark that may stand in Redis all the same.
+        stray: Option<shared::Mark>,
+    },
 }
 
 impl QueryCache {
@@ -40,9 +44,9 @@ impl QueryCache {
         let how = match &inner.shared {
             Some(shared) => match shared.mark(Tables { tenant, names: &tables }).await {
                 Ok(mark) => How::Shared(mark),
-                Err(_) => How::Silent { _announced: Inner::go_silent(&inner).await },
+                Err(stray) => How::Silent { _announced: Inner::go_silent(&inner).await, stray },
             },
-            None => How::Silent { _announced: Inner::go_silent(&inner).await },
+            None => How::Silent { _announced: Inner::go_silent(&inner).await, stray: None },
         };
         Marked { inner, tenant, tables, how: Some(how) }
     }
@@ -52,16 +56,24 @@ impl Marked {
     /// After the commit. `decided`: it is certain that it has happened, or that it has not and will not.
     pub(crate) async fn settle(mut self, decided: bool) {
         self.inner.stamps.changed(self.tenant, &self.tables);
-        let Some(How::Shared(mark)) = self.how.take() else { return };
-        let (inner, tenant) = (Arc::clone(&self.inner), self.tenant);
-        let tables = std::mem::take(&mut self.tables);
-        let unsettled = Unsettled { inner, tenant, tables, mark, decided };
-        if let Err(unsettled) = unsettled.settle().await {
-            // The mark may be gone as well, so everything is left behind before the write returns.
-            let silent = Inner::go_silent(&unsettled.inner).await;
-            drop(silent);
-            tokio::spawn(unsettled.settle_later());
+        match self.how.take() {
+            Some(How::Shared(mark)) => {
+                if let Err(unsettled) = self.unsettled(mark, decided).settle().await {
+                    // The mark may be gone as well, so everything is left behind before the write returns.
+                    drop(Inner::go_silent(&unsettled.inner).await);
+                    tokio::spawn(unsettled.settle_later());
+                }
+            }
+            Some(How::Silent { stray: Some(mark), .. }) => {
+                tokio::spawn(self.unsettled(mark, decided).settle_later());
+            }
+            Some(How::Silent { stray: None, .. }) | None => {}
         }
+    }
+
+    fn unsettled(&mut self, mark: shared::Mark, decided: bool) -> Unsettled {
+        let tables = std::mem::take(&mut self.tables);
+        Unsettled { inner: Arc::clone(&self.inner), tenant: self.tenant, tables, mark, decided }
     }
 }
 
@@ -70,9 +82,7 @@ impl Drop for Marked {
         let Some(how) = self.how.take() else { return };
         self.inner.stamps.changed(self.tenant, &self.tables);
         if let (How::Shared(mark), Ok(runtime)) = (how, tokio::runtime::Handle::try_current()) {
-            let (inner, tenant) = (Arc::clone(&self.inner), self.tenant);
-            let tables = std::mem::take(&mut self.tables);
-            let unsettled = Unsettled { inner, tenant, tables, mark, decided: false };
+            let unsettled = self.unsettled(mark, false);
             runtime.spawn(async move {
                 if let Err(unsettled) = unsettled.settle().await {
                     unsettled.settle_later().await;
@@ -102,8 +112,11 @@ impl Unsettled {
     /// Nobody waits for this: the mark costs speed until it is gone.
     async fn settle_later(self) {
         let mut unsettled = self;
-        for pause in RETRIES {
-            sleep(pause).await;
+        for _ in 0..RETRIES {
+            sleep(LOOK_AGAIN).await;
+            if !unsettled.inner.shared.as_ref().is_some_and(|shared| shared.link.is_up()) {
+                continue;
+            }
             match unsettled.settle().await {
                 Ok(()) => return,
                 Err(still) => unsettled = still,

@@ -3,12 +3,13 @@
 mod coherence;
 mod faults;
 mod reads;
+mod speed;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use applet_types::{
-    CacheLimits, Database as _, Encoding, Failure, InstallationId, Invocation, Limits, Login, Outcome,
+    CacheLimits, Database as _, Encoding, Failure, HostLimits, InstallationId, Invocation, Limits, Login, Outcome,
     Secret, Statement, TenantId, Value,
 };
 use uuid::Uuid;
@@ -29,7 +30,10 @@ fn database() -> Database {
 
 impl Host {
     fn start(database: &Database, redis: Option<&str>) -> Self {
-        let mut limits = applet_types::HostLimits::default();
+        Self::with(database, redis, HostLimits::default())
+    }
+
+    fn with(database: &Database, redis: Option<&str>, mut limits: HostLimits) -> Self {
         limits.queue_wait_ms = 10_000;
         limits.queue_length = 1_000;
         let cache = QueryCache::start(CacheConfig {
@@ -38,6 +42,7 @@ impl Host {
             secret: [42; 32],
             redis: redis.map(str::to_owned),
             limits: limits.clone(),
+            writes: true,
         });
         let cache = cache.unwrap();
         let recorder = Arc::new(Recorder::default());
