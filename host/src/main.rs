@@ -3,6 +3,7 @@
 mod cli;
 mod demo_data;
 mod endpoint;
+mod housekeeping;
 mod lifecycle_hooks;
 mod output;
 mod package;

@@ -55,6 +55,7 @@ pub fn guest(name: &str) -> PathBuf {
 #[derive(Debug)]
 pub struct HostDirectory {
     folder: TempDir,
+    database: Option<String>,
 }
 
 impl Default for HostDirectory {
@@ -73,7 +74,16 @@ impl HostDirectory {
         let folder = tempfile::Builder::new().prefix("applet-e2e-").tempdir().unwrap();
         // As root, the private PostgreSQL runs as another user, who has to get through.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-        Self { folder }
+        Self { folder, database: None }
+    }
+
+    /// A new one for hosts on this database instead of a private PostgreSQL.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub fn on(url: &str) -> Self {
+        Self { database: Some(url.to_owned()), ..Self::new() }
     }
 
     /// The folder for files of a test.
@@ -89,6 +99,9 @@ impl HostDirectory {
             .env("APPLET_ALLOW_UNPATCHED", "true")
             .env_remove("DATABASE_URL")
             .env_remove("APPLET_TOKEN");
+        if let Some(url) = &self.database {
+            command.env("DATABASE_URL", url);
+        }
         command
     }
 

@@ -108,7 +108,7 @@ fn installing_takes_an_admins_approval_that_works_once() {
     let sql = "UPDATE clients SET phone = '1'";
     let denied = host.try_admin(&ALDER, &["explain", "--applet", "ai-chat", workspace[0], workspace[1], sql]);
     let refusal: Value = serde_json::from_slice(&denied.stderr).unwrap();
-    assert_eq!(refusal["error"]["code"], "table-not-allowed", "what was denied is not granted");
+    assert_eq!(refusal["error"]["code"], "not-granted", "what was asked for and denied");
     host.stop();
 }
 
@@ -197,4 +197,12 @@ fn the_demo_runs_and_shows_each_tenant_its_own_rows() {
     for code in ["table-not-allowed", "union-not-allowed", "tenant-id-not-allowed", "multi-statement"] {
         assert!(text.contains(code), "{code} is not shown");
     }
+    // The upgrade: consent to the difference, two versions side by side, and back.
+    let upgrade = text.split("8. Alder Dental: version 1.1.0").nth(1).unwrap();
+    let consent = upgrade.split("agrees to\n").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(consent, "  + read        invoices: id");
+    assert!(
+        upgrade.contains("Alder Dental  1.1.0 summary") && upgrade.contains("Birch Realty  1.0.0 summary")
+    );
+    assert!(upgrade.contains("runs 1.0.0 again"));
 }

@@ -7,6 +7,7 @@ use applet_lifecycle::{Decision, GrantRef, Selection};
 use clap::Args;
 use serde_json::json;
 
+use super::grants;
 use super::operator::{Operator, Where, refused};
 use crate::output::{CommandError, Output};
 use crate::wiring::{Host, Purpose};
@@ -23,7 +24,8 @@ pub(crate) struct Approve {
     operator: Operator,
     #[command(flatten)]
     at: Where,
-    /// Grant this only, as `read:table` or `write:table.column`; everything when left out.
+    /// Grant this only, as `read:table` or `write:table.column`; everything when left out. Of an upgrade: of
+    /// what is new, this only.
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<GrantRef>,
     /// Grant everything but this.
@@ -52,15 +54,24 @@ impl Approve {
                 limits: None,
                 valid_for: Duration::from_secs(self.expires_hours * 3_600),
             };
-            host.lifecycle.approve(&context, workspace, applet, &decision).await
+            let delta = host.lifecycle.consent(&context, workspace, applet, &decision).await?;
+            let approval = host.lifecycle.approve(&context, workspace, applet, &decision).await?;
+            Ok::<_, applet_lifecycle::LifecycleError>((approval, delta))
         }
         .await;
         host.close().await?;
-        let approval = approved.map_err(refused)?;
+        let (approval, delta) = approved.map_err(refused)?;
         output.result(
-            &json!({ "ok": true, "approval": approval.id, "expires_at": approval.expires_at }),
+            &json!({
+                "ok": true,
+                "approval": approval.id,
+                "expires_at": approval.expires_at,
+                "added": delta.added,
+                "removed": delta.removed,
+            }),
             format_args!(
-                "approved until {}, for one installation",
+                "{}\napproved until {}, to be used once",
+                grants::difference(&delta),
                 approval.expires_at.format("%Y-%m-%d %H:%M UTC")
             ),
         );

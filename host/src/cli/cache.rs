@@ -42,7 +42,9 @@ impl Cache {
                 let cleared = host.cache.clear().await;
                 host.close().await?;
                 if !cleared {
-                    return Err(CommandError::usage("the cache could not be cleared: the database did not answer"));
+                    return Err(CommandError::usage(
+                        "the cache could not be cleared: the database did not answer",
+                    ));
                 }
                 output.result(&json!({ "cleared": true }), "every cached answer is left behind");
                 Ok(ExitCode::SUCCESS)

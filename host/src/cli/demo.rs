@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::install::{Steps, in_words};
 use super::invoke::failed;
 use super::operator::{context, refused};
-use super::{Place, check};
+use super::{Place, check, demo_uninstall};
 use crate::demo_data::{DemoTenant, TENANTS};
 use crate::output::{CommandError, Output};
 use crate::service::Service;
@@ -41,6 +41,9 @@ pub(crate) struct Demo {
         value_name = "FILE"
     )]
     component: PathBuf,
+    /// The manifest of its next version, of the same component.
+    #[arg(long, default_value = "sample-applets/ai-chat/manifest-1.1.0.yaml", value_name = "FILE")]
+    upgrade: PathBuf,
 }
 
 /// What the sample applet would love to know, and must not.
@@ -73,7 +76,12 @@ impl Demo {
         }
         let stage =
             Stage { service: Service::new(Arc::clone(&host)), applet: manifest.id().clone(), host, output };
-        let played = stage.play(&self.manifest, &component).await;
+        let played = match stage.play(&self.manifest, &component).await {
+            Ok(()) if check::load(&self.upgrade)?.id() == manifest.id() => {
+                stage.upgrade(&self.upgrade, &component).await
+            }
+            played => played,
+        };
         let Stage { service, host, .. } = stage;
         drop(service);
         if let Some(host) = Arc::into_inner(host) {
@@ -88,11 +96,11 @@ impl Demo {
     }
 }
 
-struct Stage {
-    host: Arc<Host>,
+pub(crate) struct Stage {
+    pub(crate) host: Arc<Host>,
     service: Service,
-    applet: AppletId,
-    output: Output,
+    pub(crate) applet: AppletId,
+    pub(crate) output: Output,
 }
 
 impl Stage {
@@ -112,7 +120,8 @@ impl Stage {
         self.output.progress(format_args!("  {:<13} reply   -> {answer}", TENANTS[0].name));
         self.curious().await?;
         self.hostile().await?;
-        self.audit().await
+        self.audit().await?;
+        demo_uninstall::play(&self.host, &self.service, &self.applet, self.output).await
     }
 
     async fn submit(&self, manifest: &str, component: &[u8]) -> Result<(), CommandError> {
@@ -152,7 +161,17 @@ impl Stage {
         Ok(())
     }
 
-    async fn call(&self, tenant: &DemoTenant, hook: &str, payload: &str) -> Result<String, CommandError> {
+    /// Which version answers.
+    pub(crate) async fn version(&self, tenant: &DemoTenant) -> Result<String, CommandError> {
+        Ok(self.invocation(tenant).await?.version.to_string())
+    }
+
+    pub(crate) async fn call(
+        &self,
+        tenant: &DemoTenant,
+        hook: &str,
+        payload: &str,
+    ) -> Result<String, CommandError> {
         let caller = Caller { role: Role::Platform, ..admin_of(tenant) };
         let request = HookRequest {
             workspace: tenant.workspace,
@@ -223,7 +242,7 @@ impl Stage {
     }
 }
 
-fn admin_of(tenant: &DemoTenant) -> Caller {
+pub(crate) fn admin_of(tenant: &DemoTenant) -> Caller {
     Caller { tenant: tenant.tenant, user: UserId::new(Uuid::nil()), role: Role::Admin }
 }
 

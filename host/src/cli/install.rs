@@ -59,6 +59,9 @@ impl Progress for Steps {
 /// What an installation did, for people.
 pub(crate) fn in_words(report: &InstallReport) -> String {
     let mut text = format!("{} {} is active", report.applet, report.version);
+    if report.restored {
+        text.push_str(", and the rows that it had left are back");
+    }
     for table in &report.tables {
         let how = if table.created { "created" } else { "joined" };
         // Writing into a string cannot fail.

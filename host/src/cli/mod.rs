@@ -4,17 +4,25 @@ mod approve;
 mod cache;
 mod check;
 mod demo;
+mod demo_uninstall;
+mod demo_upgrade;
+mod disable;
 mod doctor;
 mod explain;
+mod grants;
 mod install;
+mod installations;
 mod invoke;
 mod operator;
 mod package;
 mod plan;
+mod purge;
 mod serve;
 mod sql;
 mod submit;
 mod token;
+mod uninstall;
+mod upgrade;
 mod workspace;
 
 use std::path::PathBuf;
@@ -72,6 +80,13 @@ enum Command {
     Plan(plan::PlanCommand),
     Approve(approve::Approve),
     Install(install::Install),
+    Installations(installations::Installations),
+    Disable(disable::Disable),
+    Enable(disable::Enable),
+    Uninstall(uninstall::Uninstall),
+    Purge(purge::Purge),
+    Upgrade(upgrade::Upgrade),
+    Rollback(upgrade::Rollback),
     Invoke(invoke::Invoke),
     Explain(explain::Explain),
     Sql(sql::Sql),
@@ -94,6 +109,13 @@ impl Cli {
             Command::Plan(command) => command.run(output).await,
             Command::Approve(command) => command.run(output).await,
             Command::Install(command) => command.run(output).await,
+            Command::Installations(command) => command.run(output).await,
+            Command::Disable(command) => command.run(output).await,
+            Command::Enable(command) => command.run(output).await,
+            Command::Uninstall(command) => command.run(output).await,
+            Command::Purge(command) => command.run(output).await,
+            Command::Upgrade(command) => command.run(output).await,
+            Command::Rollback(command) => command.run(output).await,
             Command::Invoke(command) => command.run(output).await,
             Command::Explain(command) => command.run(output).await,
             Command::Sql(command) => command.run(output).await,

@@ -10,14 +10,15 @@ use super::operator::{Operator, Where, refused};
 use crate::output::{CommandError, Output};
 use crate::wiring::{Host, Purpose};
 
-/// Makes the plan to install an applet and shows it: permissions, tables, exact DDL and locks.
+/// Makes the plan to install an applet, or to change its version, and shows it: permissions, tables, exact
+/// DDL and locks. Of a change, only the difference.
 #[derive(Debug, Args)]
 #[command(
     name = "plan",
     after_help = "\
 Examples:
   applet plan ai-chat --workspace 11111111-0000-4000-8000-000000000001
-  applet plan ai-chat --version 1.0.0 --workspace …"
+  applet plan ai-chat --version 1.1.0 --workspace …        what would an upgrade change?"
 )]
 pub(crate) struct PlanCommand {
     #[command(flatten)]
@@ -38,7 +39,12 @@ impl PlanCommand {
         host.close().await?;
         let planned = planned.map_err(refused)?;
         output.result(
-            &json!({ "id": planned.record.id, "digest": planned.record.digest, "plan": planned.plan }),
+            &json!({
+                "id": planned.record.id,
+                "digest": planned.record.digest,
+                "plan": planned.plan,
+                "adjustments": planned.plan.adjustments(),
+            }),
             format_args!(
                 "{}\nplan {}, digest {}",
                 planned.plan.render(),

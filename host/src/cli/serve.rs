@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::Place;
 use super::install::Steps;
 use super::operator::refused;
+use crate::housekeeping::Housekeeping;
 use crate::output::{CommandError, Output};
 use crate::service::Service;
 use crate::shutdown;
@@ -66,11 +67,15 @@ impl Serve {
         }
         host.lifecycle.retire_unused_roles().await.map_err(refused)?;
         let service = Arc::new(Service::new(Arc::clone(&host)));
+        service.follow();
         let listener = TcpListener::bind(self.listen)
             .await
             .map_err(|error| CommandError::usage(format!("cannot listen on {}: {error}", self.listen)))?;
         output.progress(format_args!("listening on http://{}", listener.local_addr().map_err(told)?));
-        serve(listener, applet_api::router(service, verifier)).await?;
+        let housekeeping = Housekeeping::start(Arc::clone(&host));
+        let served = serve(listener, applet_api::router(service, verifier)).await;
+        housekeeping.stop().await;
+        served?;
         output.progress("stopped");
         match Arc::into_inner(host) {
             Some(host) => host.close().await.map(|()| ExitCode::SUCCESS),

@@ -15,6 +15,9 @@ pub struct Summary {
     open_chats: i64,
     messages: i64,
     newest_clients: Json,
+    /// How many invoices; left out where the applet may not see them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoices: Option<i64>,
 }
 
 /// How many clients, chats and messages there are, and the newest clients.
@@ -30,7 +33,18 @@ pub fn summary((): ()) -> Result<Summary> {
         open_chats: db::query("SELECT count(*) FROM chats WHERE status = $1", params!["open"])?.scalar()?,
         messages: db::query("SELECT count(*) FROM chat_messages", [])?.scalar()?,
         newest_clients: newest.to_json()?,
+        invoices: invoices()?,
     })
+}
+
+/// Version 1.1.0 asks for invoices, 1.0.0 does not, and an admin may refuse them: the same code serves all
+/// three.
+fn invoices() -> Result<Option<i64>> {
+    match db::query("SELECT count(id) FROM invoices", []) {
+        Ok(rows) => rows.scalar().map(Some),
+        Err(error) if matches!(error.code.as_str(), "not-granted" | "table-not-allowed") => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Which messages.
@@ -79,7 +93,8 @@ pub fn reply(question: Question) -> Result<Answer, HookError> {
     };
     let model =
         config::current()?.and_then(|config| config.model_name).unwrap_or_else(|| "a model".to_owned());
-    let content = format!("Hello {name}, {model} is looking into it.");
+    let greeting = config::greeting()?.unwrap_or_else(|| "Hello".to_owned());
+    let content = format!("{greeting} {name}, {model} is looking into it.");
     let message_id = db::transaction(|transaction| -> Result<i64> {
         let message = transaction
             .table("chat_messages")

@@ -35,6 +35,22 @@ pub fn create() -> Result<()> {
     Ok(())
 }
 
+/// After an upgrade: the new column gets a value of its own.
+pub fn upgrade(from: &str) -> Result<()> {
+    db::table(TABLE).every_row().update(values! { greeting: "Good day" })?;
+    log::info(&format!("upgraded from {from}"));
+    Ok(())
+}
+
+/// How chats are greeted, in versions that have a column for it.
+pub fn greeting() -> Result<Option<String>> {
+    let rows = db::query("SELECT * FROM ai_chat_configs", [])?;
+    if !rows.columns().iter().any(|column| column.name == "greeting") {
+        return Ok(None);
+    }
+    rows.iter().next().map_or(Ok(None), |row| row?.get("greeting"))
+}
+
 /// The settings, if there are any.
 pub fn current() -> Result<Option<Config>> {
     db::table(TABLE).select(["model_name", "system_prompt", "temperature"]).first()

@@ -14,4 +14,5 @@ applet_sdk::export! {
         "configure" => config::configure,
     },
     on_install: config::create,
+    on_upgrade: config::upgrade,
 }

@@ -107,10 +107,12 @@ WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY array_position($1, n.nspname::text), c.relname"
 );
 
+/// `pg_get_expr` looks beyond our snapshot: of a table that is just being dropped it knows nothing, and a
+/// default would seem to be none.
 const COLUMNS: &str = "
 SELECT a.attrelid::int8 AS table_id, a.attname::text AS name,
        format_type(a.atttypid, a.atttypmod) AS sql_type, NOT a.attnotnull AS nullable,
-       pg_get_expr(d.adbin, d.adrelid) AS default_text, a.attgenerated <> '' AS stored,
+       coalesce(pg_get_expr(d.adbin, d.adrelid), CASE WHEN d.adbin IS NOT NULL THEN '' END) AS default_text, a.attgenerated <> '' AS stored,
        a.attidentity <> '' OR EXISTS (
            SELECT FROM pg_depend s JOIN pg_class q ON q.oid = s.refobjid AND q.relkind = 'S'
            WHERE s.classid = 'pg_attrdef'::regclass AND s.objid = d.oid
@@ -268,6 +270,10 @@ fn tenancy(
     remarks: &mut Vec<String>,
 ) -> Tenancy {
     let listed = options.global_tables.contains(name);
+    // Rows of applets that were uninstalled: nobody reaches them until their applet is back.
+    if name.as_str().starts_with("_deleted_") {
+        return Tenancy::Invisible;
+    }
     if !plain {
         if listed {
             remarks

@@ -4,7 +4,7 @@ use crate::locks::pause;
 use crate::{Admin, Error};
 
 /// How often a step that meets a held lock is tried again (limits, section 3).
-const TRIES: u32 = 30;
+pub(crate) const TRIES: u32 = 30;
 
 /// Runs the statements in one transaction. A statement that waits for a lock queues everybody behind it,
 /// so it gives up after 500 ms, the transaction is undone, and all is tried again after a random pause.
@@ -23,28 +23,34 @@ pub async fn apply(admin: &mut Admin, statements: &[impl AsRef<str>]) -> Result<
     Err(Error::Contended { what: "a table that has to change", tries: TRIES })
 }
 
-/// Does work again that lost a race against another process. The work has to read the state anew.
-pub(crate) async fn retrying<T, F>(admin: &mut Admin, what: &'static str, mut work: F) -> Result<T, Error>
-where
-    F: AsyncFnMut(&mut Admin) -> Result<T, Error>,
-{
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        match work(admin).await {
-            Err(error) if error.is_lock_conflict() && attempt >= TRIES => {
-                return Err(Error::Contended { what, tries: TRIES });
+/// Does work again that lost a race against another process. The work has to read the state anew. A macro,
+/// because a future with a closure that borrows cannot be moved between threads.
+macro_rules! retrying {
+    ($admin:ident, $what:expr, $work:block) => {{
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let outcome: Result<_, $crate::Error> = async {
+                let $admin = &mut *$admin;
+                $work
             }
-            Err(error) if error.is_race() && attempt < TRIES => {
-                tracing::debug!(%error, attempt, what, "lost a race, trying again");
-                backoff(attempt).await;
+            .await;
+            match outcome {
+                Err(error) if error.is_lock_conflict() && attempt >= $crate::ddl::TRIES => {
+                    break Err($crate::Error::Contended { what: $what, tries: $crate::ddl::TRIES });
+                }
+                Err(error) if error.is_race() && attempt < $crate::ddl::TRIES => {
+                    tracing::debug!(%error, attempt, what = $what, "lost a race, trying again");
+                    $crate::ddl::backoff(attempt).await;
+                }
+                outcome => break outcome,
             }
-            outcome => return outcome,
         }
-    }
+    }};
 }
+pub(crate) use retrying;
 
-async fn backoff(attempt: u32) {
+pub(crate) async fn backoff(attempt: u32) {
     let step = u64::from(attempt.min(9)) + 1;
     pause(step * 10..step * 50).await;
 }

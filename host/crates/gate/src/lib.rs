@@ -32,7 +32,7 @@ mod verify;
 pub use statement::{ScopedStatement, StatementKind, TableUse};
 
 use applet_catalog::Catalog;
-use applet_types::{Failure, Grants, Span, StatementLimits};
+use applet_types::{ErrorCode, Failure, Grants, Span, SqlName, StatementLimits};
 
 use crate::lower::Lower;
 use crate::reject::Gate;
@@ -77,7 +77,25 @@ pub struct ScopeContext<'a> {
 ///
 /// The rejection, with code, span into `sql`, rule, and what would allow it.
 pub fn scope(sql: &str, context: &ScopeContext<'_>) -> Result<ScopedStatement, Failure> {
-    passes(sql, context).map_err(|failure| located(failure, sql))
+    passes(sql, context).map_err(|failure| located(withheld(failure, context), sql))
+}
+
+/// A permission that the applet asks for and an admin has not granted has a code of its own, so that new
+/// code can run under old grants and tell (SPEC F7). What the database has does not matter to it.
+fn withheld(mut failure: Failure, context: &ScopeContext<'_>) -> Failure {
+    if !matches!(failure.code, ErrorCode::TableNotAllowed | ErrorCode::ColumnNotAllowed) {
+        return failure;
+    }
+    let name = |text: &Option<String>| text.as_deref().and_then(|text| SqlName::exact(text).ok());
+    let (Some(table), Some(operation)) = (name(&failure.table), failure.operation) else { return failure };
+    let (physical, column) = (context.grants.resolve(&table), name(&failure.column));
+    if context.grants.is_withheld(physical, operation, column.as_ref()) {
+        failure.code = ErrorCode::NotGranted;
+        failure.message.push_str(", though the applet asks for it");
+        failure.hint =
+            Some("an admin of the tenant can grant it: `applet plan`, then `applet approve`".to_owned());
+    }
+    failure
 }
 
 fn passes(sql: &str, context: &ScopeContext<'_>) -> Gate<ScopedStatement> {

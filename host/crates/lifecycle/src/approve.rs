@@ -1,13 +1,12 @@
 //! An admin's decision on a plan.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use applet_manifest::Selection;
 use applet_store::{Approval, MAX_APPROVAL_VALIDITY, NewApproval, StateChange};
-use applet_types::{AppletId, Limits, PlanId, SqlName, WorkspaceId};
+use applet_types::{AppletId, Limits, PlanId, WorkspaceId};
 
-use crate::submit::load;
+use crate::upgrade::Decided;
 use crate::{Event, FaultPoint, Lifecycle, LifecycleError, OpContext, transition};
 
 /// What an admin decides.
@@ -48,19 +47,10 @@ impl Lifecycle {
         ctx.decide()?;
         let status = self.status(ctx, workspace, applet).await?;
         let to = transition(status.state, Event::Approve)?;
-        let plan = self.parts.store.plan(ctx.tenant, decision.plan).await?;
-        let plan = plan
-            .filter(|plan| plan.installation == status.id)
-            .ok_or(LifecycleError::NotFound("plan that waits for approval"))?;
-        let package = self.parts.store.applet(plan.applet_digest).await?;
-        let manifest = load(&package.ok_or(LifecycleError::NotFound("applet"))?.manifest)?;
-        let mut admin = self.admin().await?;
-        let catalog = self.read_catalog(&mut admin).await?.catalog;
-        let columns = |table: &SqlName| {
-            let columns = &catalog.table(table)?.columns;
-            Some(columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>())
-        };
-        let grants = manifest.select(&decision.selection, &columns)?;
+        if self.unfinished(&status).await?.is_some() {
+            return Err(LifecycleError::Held);
+        }
+        let Decided { manifest, grants, .. } = self.decided(ctx, &status, decision).await?;
         let limits = lowered(&manifest.limits(&self.parts.limits), decision.limits.as_ref());
         self.pass(FaultPoint::ApproveChecked)?;
         let new = NewApproval {
@@ -101,7 +91,7 @@ impl Lifecycle {
 }
 
 /// The lower of two sets of limits, limit by limit.
-fn lowered(host: &Limits, wanted: Option<&Limits>) -> Limits {
+pub(crate) fn lowered(host: &Limits, wanted: Option<&Limits>) -> Limits {
     let Some(wanted) = wanted else { return host.clone() };
     host.lowered_to(wanted)
 }

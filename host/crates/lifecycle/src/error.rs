@@ -4,9 +4,10 @@ use applet_datasource::twin::TwinReport;
 use applet_manifest::{SelectionError, Violations};
 use applet_plan::PlanRefusal;
 use applet_store::{ApprovalRefusal, StoreError};
-use applet_types::{ErrorCode, ErrorGroup, Failure, HookError};
+use applet_types::{ErrorCode, ErrorGroup, Failure, HookError, Version};
+use chrono::{DateTime, Utc};
 
-use crate::{IllegalTransition, InjectedFault};
+use crate::{ConsentNeeded, IllegalTransition, InjectedFault};
 
 /// Why an operation was refused or failed. `Display` is fit for an admin of the tenant; what only the
 /// operator may read is in [`LifecycleError::operator_detail`].
@@ -43,6 +44,25 @@ pub enum LifecycleError {
     /// Makes no sense now.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
+    /// A version asks for more than was granted, or the policy wants a person's word.
+    #[error("{0}")]
+    ConsentNeeded(Box<ConsentNeeded>),
+    /// There is nothing to upgrade.
+    #[error("it is not installed here: `applet plan`, `applet approve` and `applet install` come first")]
+    NotInstalled,
+    /// Nothing to go back to.
+    #[error("no earlier version has run here; name an earlier one that was submitted with `--to`")]
+    NoVersionBefore,
+    /// Going back by accident.
+    #[error(
+        "version {latest} was submitted last and is older than {installed}, which runs; say `--to {latest}` or `applet rollback`"
+    )]
+    OlderSubmittedLast {
+        /// What runs.
+        installed: Version,
+        /// What was submitted last.
+        latest: Version,
+    },
     /// Another process works on this installation.
     #[error("another process is working on this installation")]
     Held,
@@ -61,6 +81,35 @@ pub enum LifecycleError {
     /// The host's metadata.
     #[error(transparent)]
     Store(StoreError),
+    /// Nothing of the applet is here that could be taken away.
+    #[error("nothing of this applet is left to uninstall here")]
+    NothingToUninstall,
+    /// Uninstalled already, its rows are kept.
+    #[error(
+        "it is uninstalled already, and its rows are kept until {}: `applet plan` and `applet install` bring them back, `applet uninstall --mode hard` deletes them now",
+        .0.format("%Y-%m-%d %H:%M UTC")
+    )]
+    AlreadyRetired(DateTime<Utc>),
+    /// The operation that was left unfinished is of another kind.
+    #[error("an unfinished {0} has to be finished or given up first: `applet {0}` does that")]
+    OtherOperation(&'static str),
+    /// An export was approved and nobody said where to.
+    #[error("an export needs a folder to write to: `--out DIR`")]
+    ExportNeedsFolder,
+    /// The folder cannot be used.
+    #[error("the folder `{folder}` cannot be used: {reason}")]
+    ExportFolder {
+        /// Which.
+        folder: String,
+        /// Why.
+        reason: String,
+    },
+    /// What is in the files is not what was written; nothing was deleted.
+    #[error("an exported file is not what was written: {0}; nothing was deleted")]
+    ExportDamaged(String),
+    /// Rows changed each time they were exported; nothing was deleted.
+    #[error("rows changed while they were exported; nothing was deleted; try again")]
+    ExportStale,
     /// A test asked for it.
     #[error(transparent)]
     Fault(#[from] InjectedFault),
@@ -79,6 +128,9 @@ impl LifecycleError {
             Self::Selection(_) => "not-requested",
             Self::Approval(refusal) => refusal.as_str(),
             Self::Illegal(_) => "illegal-transition",
+            Self::ConsentNeeded(_) => "approval-missing",
+            Self::NotInstalled => "not-installed",
+            Self::NoVersionBefore | Self::OlderSubmittedLast { .. } => "version-order",
             Self::Held => "held",
             Self::NameTaken => "name-taken",
             Self::Leak(_) => "twin-check-failed",
@@ -86,6 +138,12 @@ impl LifecycleError {
             Self::Hook(HookError::Applet { .. } | HookError::NoSuchHook(_)) => "hook-failed",
             Self::Database(_) => ErrorCode::DatabaseUnavailable.as_str(),
             Self::Store(error) => error.code().as_str(),
+            Self::NothingToUninstall => "not-installed",
+            Self::AlreadyRetired(_) => "already-retired",
+            Self::OtherOperation(_) => "other-operation",
+            Self::ExportNeedsFolder | Self::ExportFolder { .. } => "export-folder",
+            Self::ExportDamaged(_) => "export-damaged",
+            Self::ExportStale => "export-stale",
             Self::Fault(_) => ErrorCode::Internal.as_str(),
         }
     }
@@ -93,17 +151,29 @@ impl LifecycleError {
     /// The HTTP status it is reported with. Another tenant's resource is 404, never 403.
     pub const fn http_status(&self) -> u16 {
         match self {
-            Self::NotFound(_) => 404,
+            Self::NotFound(_) | Self::NothingToUninstall => 404,
             Self::NotAdmin => 403,
             Self::Manifest(_)
             | Self::HooksMissing(_)
             | Self::Refused(_)
             | Self::Plan(_)
-            | Self::Selection(_) => 422,
+            | Self::Selection(_)
+            | Self::ExportNeedsFolder
+            | Self::ExportFolder { .. } => 422,
             Self::Component(failure) | Self::Hook(HookError::Host(failure)) => failure.code.http_status(),
             Self::Hook(HookError::Applet { .. } | HookError::NoSuchHook(_)) => 422,
-            Self::Approval(_) | Self::Illegal(_) | Self::Held | Self::NameTaken => 409,
-            Self::Leak(_) | Self::Fault(_) => 500,
+            Self::Approval(_)
+            | Self::Illegal(_)
+            | Self::Held
+            | Self::NameTaken
+            | Self::AlreadyRetired(_)
+            | Self::OtherOperation(_)
+            | Self::ExportStale
+            | Self::ConsentNeeded(_)
+            | Self::NotInstalled
+            | Self::NoVersionBefore
+            | Self::OlderSubmittedLast { .. } => 409,
+            Self::Leak(_) | Self::Fault(_) | Self::ExportDamaged(_) => 500,
             Self::Database(_) => 503,
             Self::Store(error) => error.code().http_status(),
         }
@@ -121,7 +191,13 @@ impl LifecycleError {
     /// by somebody, and so a new plan or package.
     pub const fn resumable(&self) -> bool {
         match self {
-            Self::Database(_) | Self::Fault(_) | Self::Held => true,
+            Self::Database(_)
+            | Self::Fault(_)
+            | Self::Held
+            | Self::ExportNeedsFolder
+            | Self::ExportFolder { .. }
+            | Self::ExportDamaged(_)
+            | Self::ExportStale => true,
             Self::Store(error) => error.code().retryable(),
             // A hook that took too long would take as long again, and hold up the whole workspace.
             Self::Hook(HookError::Host(failure)) => match failure.code.group() {
@@ -139,6 +215,13 @@ impl LifecycleError {
             | Self::Approval(_)
             | Self::Illegal(_)
             | Self::NameTaken
+            | Self::NothingToUninstall
+            | Self::AlreadyRetired(_)
+            | Self::OtherOperation(_)
+            | Self::ConsentNeeded(_)
+            | Self::NotInstalled
+            | Self::NoVersionBefore
+            | Self::OlderSubmittedLast { .. }
             | Self::Leak(_)
             | Self::Hook(HookError::Applet { .. } | HookError::NoSuchHook(_)) => false,
         }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The variable that arms a fault point.
 pub(crate) const VARIABLE: &str = "APPLET_FAULT";
@@ -18,7 +19,8 @@ macro_rules! fault_points {
         }
 
         impl FaultPoint {
-            /// Every point, in the order in which an installation comes past them.
+            /// Every point, in the order in which an installation comes past them; then those that only an
+            /// upgrade comes past, whose names begin with `upgrade-`.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The stable name.
@@ -72,6 +74,110 @@ fault_points! {
     Activating = "activating";
     /// Active.
     Activated = "activated";
+    /// An upgrade may go ahead, nothing kept.
+    UpgradeChecked = "upgrade-checked";
+    /// Its approval is spent, its operation started, nothing done.
+    UpgradeRedeemed = "upgrade-redeemed";
+    /// A change of a table announced.
+    ChangeAnnounced = "upgrade-change-announced";
+    /// A change made that has no transaction to be recorded in, not recorded.
+    ChangeMade = "upgrade-change-made";
+    /// A change recorded.
+    ChangeRecorded = "upgrade-change-recorded";
+    /// Everything done, the version before still answers.
+    Switching = "upgrade-switching";
+    /// The new version answers.
+    Switched = "upgrade-switched";
+    /// The plan to uninstall made, nothing kept.
+    UninstallPlanMade = "uninstall-plan-made";
+    /// The plan to uninstall kept.
+    UninstallPlanKept = "uninstall-plan-kept";
+    /// The plan to uninstall was computed again and is the approved one; the approval is not spent.
+    UninstallChecked = "uninstall-checked";
+    /// Approval spent, new calls refused, nothing else done.
+    UninstallRedeemed = "uninstall-redeemed";
+    /// The applet's own last hook announced.
+    UninstallHookAnnounced = "uninstall-hook-announced";
+    /// The hook has answered, not recorded.
+    UninstallHookAnswered = "uninstall-hook-answered";
+    /// The hook recorded.
+    UninstallHookRecorded = "uninstall-hook-recorded";
+    /// The export announced, no file made.
+    ExportAnnounced = "export-announced";
+    /// Some rows written.
+    ExportBegun = "export-begun";
+    /// A file written, not read again.
+    ExportWritten = "export-written";
+    /// Every file read again, not recorded.
+    ExportVerified = "export-verified";
+    /// The export recorded.
+    ExportRecorded = "export-recorded";
+    /// Leaving the tables announced.
+    LeaveAnnounced = "leave-announced";
+    /// Rows kept or deleted and tables renamed or dropped, together with their record.
+    LeaveRecorded = "leave-recorded";
+    /// Dropping roles announced.
+    RolesAnnounced = "roles-announced";
+    /// Roles dropped, not recorded.
+    RolesDropped = "roles-dropped";
+    /// Roles recorded.
+    RolesRecorded = "roles-recorded";
+    /// Everything done, not retired.
+    Retiring = "retiring";
+    /// Retired.
+    Retired = "retired";
+    /// Rows found whose time is over, nothing deleted.
+    PurgeFound = "purge-found";
+    /// Rows deleted, together with their record.
+    PurgeDeleted = "purge-deleted";
+    /// Tables found that nobody uses, none dropped.
+    PurgeDropping = "purge-dropping";
+    /// Those tables dropped.
+    PurgeDropped = "purge-dropped";
+    /// Switching off checked, the hook called, still active.
+    Disabling = "disabling";
+    /// Switched off.
+    Disabled = "disabled";
+    /// Switching on checked, still disabled.
+    Enabling = "enabling";
+    /// Switched on, its hook not called.
+    Enabled = "enabled";
+}
+
+impl FaultPoint {
+    /// The points that an uninstall comes past, whatever becomes of the rows.
+    pub const UNINSTALLING: &'static [Self] = &[
+        Self::UninstallPlanMade,
+        Self::UninstallPlanKept,
+        Self::UninstallChecked,
+        Self::UninstallRedeemed,
+        Self::UninstallHookAnnounced,
+        Self::UninstallHookAnswered,
+        Self::UninstallHookRecorded,
+        Self::LeaveAnnounced,
+        Self::LeaveRecorded,
+        Self::RolesAnnounced,
+        Self::RolesDropped,
+        Self::RolesRecorded,
+        Self::Retiring,
+        Self::Retired,
+    ];
+
+    /// The points that only an export comes past.
+    pub const EXPORTING: &'static [Self] = &[
+        Self::ExportAnnounced,
+        Self::ExportBegun,
+        Self::ExportWritten,
+        Self::ExportVerified,
+        Self::ExportRecorded,
+    ];
+
+    /// The points that the purge comes past.
+    pub const PURGING: &'static [Self] =
+        &[Self::PurgeFound, Self::PurgeDeleted, Self::PurgeDropping, Self::PurgeDropped];
+
+    /// The points that switching off and on comes past.
+    pub const SWITCHING: &'static [Self] = &[Self::Disabling, Self::Disabled, Self::Enabling, Self::Enabled];
 }
 
 impl fmt::Display for FaultPoint {
@@ -96,14 +202,19 @@ pub struct InjectedFault(FaultPoint);
 
 /// A value of the variable that names no point or no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not `point=kill` or `point=err` with a known point")]
+#[error("`{0}` is not `point=kill`, `point=kill@2` or `point=err` with a known point")]
 pub struct UnknownFault(String);
 
 /// Which point is armed, if any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Faults {
     armed: Option<(FaultPoint, Fault)>,
+    /// How often the armed point is passed unharmed: steps of a kind come past the same one.
+    spared: u32,
 }
+
+/// How often this process has come past its armed point, where some passes are spared.
+static PASSED: AtomicU32 = AtomicU32::new(0);
 
 impl Faults {
     /// Reads the environment.
@@ -123,7 +234,7 @@ impl Faults {
 
     /// Arms one point.
     pub const fn armed(point: FaultPoint, fault: Fault) -> Self {
-        Self { armed: Some((point, fault)) }
+        Self { armed: Some((point, fault)), spared: 0 }
     }
 
     /// Comes past a point.
@@ -132,6 +243,10 @@ impl Faults {
     ///
     /// [`InjectedFault`] when this point is armed to fail.
     pub fn pass(&self, point: FaultPoint) -> Result<(), InjectedFault> {
+        let armed = self.armed.is_some_and(|(armed, _)| armed == point);
+        if armed && self.spared > 0 && PASSED.fetch_add(1, Ordering::Relaxed) < self.spared {
+            return Ok(());
+        }
         match self.armed {
             Some((armed, Fault::Error)) if armed == point => Err(InjectedFault(point)),
             Some((armed, Fault::Kill)) if armed == point => {
@@ -152,13 +267,15 @@ impl FromStr for Faults {
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
         let unknown = || UnknownFault(text.to_owned());
         let (name, fault) = text.split_once('=').ok_or_else(unknown)?;
+        let (fault, pass) = fault.split_once('@').unwrap_or((fault, "1"));
+        let pass: u32 = pass.parse().map_err(|_| unknown())?;
         let fault = match fault {
             "kill" => Fault::Kill,
             "err" => Fault::Error,
             _ => return Err(unknown()),
         };
         let point = FaultPoint::ALL.iter().find(|point| point.as_str() == name).ok_or_else(unknown)?;
-        Ok(Self::armed(*point, fault))
+        Ok(Self { spared: pass.saturating_sub(1), ..Self::armed(*point, fault) })
     }
 }
 
@@ -171,6 +288,8 @@ mod tests {
         assert!("install-redeemd=kill".parse::<Faults>().is_err());
         assert!("install-redeemed=die".parse::<Faults>().is_err());
         assert!("install-redeemed".parse::<Faults>().is_err());
+        assert!("install-redeemed=kill@x".parse::<Faults>().is_err());
+        assert!("install-redeemed=kill@2".parse::<Faults>().is_ok());
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use applet_plan::Plan;
 use applet_store::{
-    Applet, ApprovalRefusal, ApprovedPlan, InstallationStatus, OperationLease, PlanState, State, StateChange,
-    StoreError, Takeover,
+    Applet, ApprovalRefusal, ApprovedPlan, InstallationStatus, OperationLease, PlanKind, PlanState, State,
+    StateChange, StoreError, Takeover,
 };
 use applet_types::{AppletId, ErrorCode, Failure, OperationId, RequestId, WorkspaceId};
 
-use crate::planning::compute;
+use crate::planning::{compute, is_served, offered};
 use crate::steps::Work;
 use crate::submit::load;
-use crate::{Event, FaultPoint, InstallReport, Lifecycle, LifecycleError, OpContext, Progress, transition};
+use crate::{
+    Event, FaultPoint, Finished, InstallReport, Lifecycle, LifecycleError, OpContext, Progress, transition,
+};
 
 impl Lifecycle {
     /// Installs what an admin has approved, or finishes an installation that was interrupted. Afterwards
@@ -32,17 +34,23 @@ impl Lifecycle {
     ) -> Result<InstallReport, LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
+        if let Some(operation) = self.unfinished(&status).await? {
+            return self.resume_install(operation, ctx.request, progress).await;
+        }
         match status.state {
             State::Applying { .. } | State::Failed { resumable: true, .. } => {
                 let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
                 let operation = operation.ok_or(LifecycleError::NotFound("operation"))?;
-                self.resume_one(operation.id, ctx.request, progress).await?.ok_or(LifecycleError::Held)
+                if operation.kind == PlanKind::Uninstall.as_str() {
+                    return Err(LifecycleError::OtherOperation("uninstall"));
+                }
+                self.resume_install(operation.id, ctx.request, progress).await
             }
             _ => self.install_approved(ctx, &status, progress).await,
         }
     }
 
-    async fn install_approved(
+    pub(crate) async fn install_approved(
         &self,
         ctx: &OpContext,
         status: &InstallationStatus,
@@ -52,6 +60,9 @@ impl Lifecycle {
         let Some(open) = store.open_plan(ctx.tenant, status.id).await? else {
             return Err(self.why_nothing_is_open(ctx, status).await?);
         };
+        if open.kind == PlanKind::Uninstall {
+            return Err(ApprovalRefusal::Missing.into());
+        }
         let package = store.applet(open.applet_digest).await?.ok_or(LifecycleError::NotFound("applet"))?;
         let now = self.recompute(status, &package).await?;
         if now.digest() != open.digest {
@@ -63,15 +74,20 @@ impl Lifecycle {
             return Err(ApprovalRefusal::Missing.into());
         }
         let change = StateChange { from: status.state, to: transition(status.state, Event::Start)? };
-        self.pass(FaultPoint::InstallChecked)?;
+        let (checked, spent) = if is_served(status.state) {
+            (FaultPoint::UpgradeChecked, FaultPoint::UpgradeRedeemed)
+        } else {
+            (FaultPoint::InstallChecked, FaultPoint::InstallRedeemed)
+        };
+        self.pass(checked)?;
         let redeemed = store.redeem(ctx.tenant, status.id, package.digest, &open.digest, change).await?;
         let (plan, lease) = redeemed?;
-        self.pass(FaultPoint::InstallRedeemed)?;
+        self.pass(spent)?;
         self.apply(plan, lease, ctx.request, progress, false).await
     }
 
     /// An approval that was spent, or none at all.
-    async fn why_nothing_is_open(
+    pub(crate) async fn why_nothing_is_open(
         &self,
         ctx: &OpContext,
         status: &InstallationStatus,
@@ -91,7 +107,8 @@ impl Lifecycle {
         let catalog = self.read_catalog(&mut admin).await?.catalog;
         let manifest = load(&package.manifest)?;
         let installed = self.installed(status).await?;
-        compute(installed.as_ref(), &manifest, &manifest.requested(), &catalog)
+        let offered = offered(installed.as_ref(), package, &manifest);
+        compute(installed.as_ref(), &manifest, &offered, &catalog)
     }
 
     /// Finishes every operation that a host has left unfinished, of all tenants. What another process
@@ -104,7 +121,7 @@ impl Lifecycle {
         &self,
         request: RequestId,
         progress: &dyn Progress,
-    ) -> Result<Vec<(OperationId, Result<InstallReport, LifecycleError>)>, LifecycleError> {
+    ) -> Result<Vec<(OperationId, Result<Finished, LifecycleError>)>, LifecycleError> {
         let mut outcomes = Vec::new();
         for operation in self.parts.store.unfinished_operations().await? {
             match self.resume_one(operation, request, progress).await {
@@ -130,8 +147,13 @@ impl Lifecycle {
     ) -> Result<(), LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
-        let State::Failed { step, .. } = transition(status.state, Event::GiveUp)? else {
-            return Err(LifecycleError::Held);
+        let step = match self.unfinished(&status).await? {
+            // Its version before goes on; only the change of it is given up.
+            Some(_) => 0,
+            None => match transition(status.state, Event::GiveUp)? {
+                State::Failed { step, .. } => step,
+                _ => return Err(LifecycleError::Held),
+            },
         };
         let operation = self.parts.store.latest_operation(ctx.tenant, status.id).await?;
         let operation = operation.ok_or(LifecycleError::NotFound("operation"))?;
@@ -145,21 +167,40 @@ impl Lifecycle {
         }
     }
 
+    pub(crate) async fn resume_install(
+        &self,
+        operation: OperationId,
+        request: RequestId,
+        progress: &dyn Progress,
+    ) -> Result<InstallReport, LifecycleError> {
+        match self.resume_one(operation, request, progress).await? {
+            Some(Finished::Installed(report)) => Ok(*report),
+            Some(Finished::Uninstalled(_)) | None => Err(LifecycleError::Held),
+        }
+    }
+
     /// `None` when somebody else works on it, or it is over.
     async fn resume_one(
         &self,
         operation: OperationId,
         request: RequestId,
         progress: &dyn Progress,
-    ) -> Result<Option<InstallReport>, LifecycleError> {
+    ) -> Result<Option<Finished>, LifecycleError> {
         match self.parts.store.take_over(operation).await? {
-            Takeover::Taken(plan, lease) => self.apply(*plan, lease, request, progress, true).await.map(Some),
+            Takeover::Taken(plan, lease) if plan.kind() == PlanKind::Uninstall => {
+                let report = self.leave(*plan, lease, request, None, progress, true).await?;
+                Ok(report.map(Finished::Uninstalled))
+            }
+            Takeover::Taken(plan, lease) => {
+                let report = self.apply(*plan, lease, request, progress, true).await?;
+                Ok(Some(Finished::Installed(Box::new(report))))
+            }
             Takeover::Held | Takeover::Over => Ok(None),
         }
     }
 
     /// Does the steps. A failure is written down; after it, or after a crash, they can be done again.
-    async fn apply(
+    pub(crate) async fn apply(
         &self,
         plan: ApprovedPlan,
         lease: OperationLease,
@@ -170,9 +211,14 @@ impl Lifecycle {
         let mut work = Work::new(self, plan, lease, progress);
         match work.run(request).await {
             Ok(report) => {
-                self.pass(FaultPoint::Activating)?;
+                let (before, after) = if report.from.is_some() {
+                    (FaultPoint::Switching, FaultPoint::Switched)
+                } else {
+                    (FaultPoint::Activating, FaultPoint::Activated)
+                };
+                self.pass(before)?;
                 work.lease.activate().await?;
-                self.pass(FaultPoint::Activated)?;
+                self.pass(after)?;
                 Ok(InstallReport { resumed, ..report })
             }
             // Somebody else is at it: what we think of it does not matter any more.

@@ -1,4 +1,5 @@
-//! An applet's way from a package to answered hooks: submit, plan, approve, install, switch off and on.
+//! An applet's way from a package to answered hooks and on to its next version: submit, plan, approve,
+//! install, upgrade, switch off and on.
 //!
 //! *Invariants:* this is the only crate that applies an [`applet_store::ApprovedPlan`]. Everything that takes several
 //! steps is written down before it is done (intent), done so that doing it again changes nothing, and then
@@ -8,18 +9,25 @@
 //! Start reading at [`Lifecycle`], then `install.rs`; [`transition`] is the state machine.
 
 mod approve;
+mod changes;
 mod context;
+mod departure;
 mod error;
+mod export;
 mod faults;
+mod hidden;
 mod install;
 mod planning;
 mod progress;
+mod purge;
 mod report;
 mod retire;
 mod state;
 mod steps;
 mod submit;
 mod switch;
+mod uninstall;
+mod upgrade;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,15 +39,21 @@ use applet_types::{Applets, Limits, Secret};
 
 pub use applet_datasource::twin::{TwinReport, TwinTable, TwinVerdict};
 pub use applet_manifest::{GrantRef, Selection};
+pub use applet_plan::{Estimate, ExportFormat, Fate, GrantLine, GrantsDelta, RetireMode, UninstallPlan};
 pub use approve::Decision;
 pub use context::{OpContext, Standing};
+pub use departure::{LeftTable, UninstallReport};
 pub use error::LifecycleError;
+pub use export::{ExportReport, ExportedTable};
 pub use faults::{Fault, FaultPoint, Faults, InjectedFault, UnknownFault};
 pub use planning::Planned;
 pub use progress::{Progress, Silent};
+pub use purge::{PurgeReport, PurgedRows, WaitingRows};
 pub use report::{HookOutcome, InstallReport, SubmitReport, SwitchReport, TableOutcome};
 pub use state::{Event, IllegalTransition, transition};
 pub use submit::Package;
+pub use uninstall::{Finished, PlannedUninstall};
+pub use upgrade::{ConsentNeeded, UpgradeOptions, UpgradeReport};
 
 /// What the lifecycle is put together from.
 #[derive(Clone)]
@@ -81,8 +95,10 @@ impl Lifecycle {
         Ok(Admin::connect(self.parts.admin_url.reveal()).await?)
     }
 
+    /// The database as plans see it: tables that were put aside under the names that they get back.
     async fn read_catalog(&self, admin: &mut Admin) -> Result<Reading, LifecycleError> {
-        Ok(applet_datasource::catalog::read(admin, &self.parts.catalog).await?)
+        let reading = applet_datasource::catalog::read(admin, &self.parts.catalog).await?;
+        Ok(Reading { catalog: hidden::unhidden(&reading.catalog), ..reading })
     }
 
     fn pass(&self, point: FaultPoint) -> Result<(), LifecycleError> {

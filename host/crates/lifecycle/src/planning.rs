@@ -2,9 +2,12 @@
 
 use applet_catalog::Catalog;
 use applet_manifest::ValidatedManifest;
-use applet_plan::{Plan, Side};
-use applet_store::{Applet, InstallationStatus, NewPlan, PlanRecord, State, StateChange};
-use applet_types::{AppletId, Grants, Version, WorkspaceId};
+use applet_plan::{Offer, Plan, Side};
+use applet_store::{
+    Applet, AppletDigest, InstallationStatus, NewPlan, OperationState, PlanKind, PlanRecord, State,
+    StateChange,
+};
+use applet_types::{AppletId, Grants, OperationId, Version, WorkspaceId};
 
 use crate::submit::load;
 use crate::{Event, FaultPoint, Lifecycle, LifecycleError, OpContext, transition};
@@ -22,8 +25,9 @@ pub struct Planned {
 
 /// What an installation runs now: the side that a plan starts from.
 pub(crate) struct Installed {
-    manifest: ValidatedManifest,
-    grants: Grants,
+    pub(crate) digest: AppletDigest,
+    pub(crate) manifest: ValidatedManifest,
+    pub(crate) grants: Grants,
 }
 
 impl Lifecycle {
@@ -60,10 +64,14 @@ impl Lifecycle {
                 return Err(LifecycleError::NameTaken);
             }
         }
+        if self.unfinished(&status).await?.is_some() {
+            return Err(LifecycleError::Held);
+        }
         let mut admin = self.admin().await?;
         let catalog = self.read_catalog(&mut admin).await?.catalog;
         let installed = self.installed(&status).await?;
-        let plan = compute(installed.as_ref(), &manifest, &manifest.requested(), &catalog)?;
+        let offered = offered(installed.as_ref(), &package, &manifest);
+        let plan = compute(installed.as_ref(), &manifest, &offered, &catalog)?;
         self.pass(FaultPoint::PlanMade)?;
         let record = self.keep(ctx, &status, &package, &plan).await?;
         self.pass(FaultPoint::PlanKept)?;
@@ -82,6 +90,7 @@ impl Lifecycle {
         let new = NewPlan {
             tenant: ctx.tenant,
             installation: status.id,
+            kind: PlanKind::Install,
             applet_digest: package.digest,
             digest: &plan.digest(),
             plan: &content,
@@ -90,15 +99,59 @@ impl Lifecycle {
         Ok(self.parts.store.save_plan(&new, &asking(status.state)?).await?)
     }
 
-    /// What the installation runs, or ran last.
+    /// The operation by which an installation that is served is being changed, if there is one.
+    pub(crate) async fn unfinished(
+        &self,
+        status: &InstallationStatus,
+    ) -> Result<Option<OperationId>, LifecycleError> {
+        if !is_served(status.state) {
+            return Ok(None);
+        }
+        let latest = self.parts.store.latest_operation(status.tenant, status.id).await?;
+        Ok(latest.filter(|latest| latest.state == OperationState::Running).map(|latest| latest.id))
+    }
+
+    /// What the installation runs. One that was never finished, or was uninstalled, runs nothing.
     pub(crate) async fn installed(
         &self,
         status: &InstallationStatus,
     ) -> Result<Option<Installed>, LifecycleError> {
+        if !is_served(status.state) {
+            return Ok(None);
+        }
         let Some((digest, grants)) = self.parts.store.installed(status).await? else { return Ok(None) };
         let package = self.parts.store.applet(digest).await?.ok_or(LifecycleError::NotFound("applet"))?;
-        Ok(Some(Installed { manifest: load(&package.manifest)?, grants }))
+        Ok(Some(Installed { digest, manifest: load(&package.manifest)?, grants }))
     }
+}
+
+/// Whether it answers hooks, or would if it were enabled.
+pub(crate) const fn is_served(state: State) -> bool {
+    matches!(state, State::Active | State::Disabled)
+}
+
+impl Installed {
+    /// As one side of a change.
+    pub(crate) const fn side(&self) -> Side<'_> {
+        Side { manifest: &self.manifest, grants: &self.grants }
+    }
+
+    /// What another package asks for beside what this one has. `None` for the same package: then all that it
+    /// asks for is decided anew.
+    pub(crate) fn offer(&self, package: &Applet, manifest: &ValidatedManifest) -> Option<Offer> {
+        (package.digest != self.digest).then(|| applet_plan::offer(self.side(), manifest))
+    }
+}
+
+/// What an admin is asked to grant: everything, or of another version what was granted before and what is
+/// new. What they withheld before is not asked for again.
+pub(crate) fn offered(
+    installed: Option<&Installed>,
+    package: &Applet,
+    manifest: &ValidatedManifest,
+) -> Grants {
+    let offer = installed.and_then(|installed| installed.offer(package, manifest));
+    offer.map_or_else(|| manifest.declared(), |offer| offer.whole)
 }
 
 /// The plan from what is installed to a manifest with these grants.
@@ -108,12 +161,12 @@ pub(crate) fn compute(
     grants: &Grants,
     catalog: &Catalog,
 ) -> Result<Plan, LifecycleError> {
-    let old = installed.map(|old| Side { manifest: &old.manifest, grants: &old.grants });
-    applet_plan::diff(old, Side { manifest, grants }, catalog).map_err(LifecycleError::Refused)
+    applet_plan::diff(installed.map(Installed::side), Side { manifest, grants }, catalog)
+        .map_err(LifecycleError::Refused)
 }
 
 /// The changes of state by which a new plan comes before the tenant's admins.
-fn asking(state: State) -> Result<[StateChange; 2], LifecycleError> {
+pub(crate) fn asking(state: State) -> Result<[StateChange; 2], LifecycleError> {
     let planned = transition(state, Event::Plan)?;
     let asked = transition(planned, Event::AskApproval)?;
     Ok([StateChange { from: state, to: planned }, StateChange { from: planned, to: asked }])

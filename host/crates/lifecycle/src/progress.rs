@@ -4,6 +4,11 @@
 pub trait Progress: Send + Sync {
     /// Step `step` of `of` begins, counted from one.
     fn step(&self, step: u32, of: u32, what: &str);
+
+    /// So many rows of a table are done, of so many.
+    fn rows(&self, table: &str, done: u64, of: u64) {
+        let _ = (table, done, of);
+    }
 }
 
 /// Nobody listens.

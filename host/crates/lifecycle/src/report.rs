@@ -1,6 +1,7 @@
 //! What operations report; all of it serialises to JSON.
 
 use applet_datasource::twin::TwinReport;
+use applet_plan::GrantLine;
 use applet_store::{AppletDigest, State};
 use applet_types::{AppletId, ComponentDigest, InstallationId, OperationId, Version};
 use serde::{Deserialize, Serialize};
@@ -33,16 +34,23 @@ pub struct InstallReport {
     pub installation: InstallationId,
     /// The applet.
     pub applet: AppletId,
+    /// The version that ran before, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Version>,
     /// Its version.
     pub version: Version,
     /// Whether this finished what another process had begun.
     pub resumed: bool,
+    /// Whether rows came back that an earlier uninstall had left.
+    pub restored: bool,
     /// Its own tables.
     pub tables: Vec<TableOutcome>,
     /// The database role that its statements run as.
     pub role: String,
     /// Granted tables that do not exist; nothing can be done with them.
     pub missing: Vec<String>,
+    /// What it asks for and was not granted.
+    pub withheld: Vec<GrantLine>,
     /// What the twin-tenant check found.
     pub twin: TwinReport,
     /// What the applet's own hook did.
@@ -59,7 +67,7 @@ pub struct TableOutcome {
 }
 
 /// What became of the applet's own hook for an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum HookOutcome {
     /// Its manifest lists none.

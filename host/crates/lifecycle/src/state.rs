@@ -38,8 +38,10 @@ pub enum Event {
     Disable,
     /// An admin switches it on again.
     Enable,
-    /// An admin uninstalls it.
+    /// An admin uninstalls it, as was approved.
     Retire,
+    /// After a crash or a passing failure, uninstalling goes on.
+    ResumeRetire,
     /// It is gone; its data are kept until then.
     Retired(DateTime<Utc>),
 }
@@ -61,6 +63,7 @@ impl Event {
             Self::Disable => "disable",
             Self::Enable => "enable",
             Self::Retire => "retire",
+            Self::ResumeRetire => "resume-retire",
             Self::Retired(_) => "retired",
         }
     }
@@ -76,8 +79,8 @@ pub struct IllegalTransition {
 
 /// The state that follows.
 ///
-/// What is active or disabled stays so while a change of it is planned and decided, and only stops for
-/// being applied.
+/// What is active or disabled stays so while a change of it is planned, decided and applied: it goes on in
+/// its old version, and switches in one moment at the end. What is retired stays so until it comes back.
 ///
 /// # Errors
 ///
@@ -85,7 +88,7 @@ pub struct IllegalTransition {
 pub fn transition(state: State, event: Event) -> Result<State, IllegalTransition> {
     let illegal = IllegalTransition { state: state.as_str(), event: event.as_str() };
     match state {
-        State::Submitted | State::Rejected | State::Retired { .. } => match event {
+        State::Submitted | State::Rejected => match event {
             Event::Plan => Ok(State::Planned),
             _ => Err(illegal),
         },
@@ -105,32 +108,46 @@ pub fn transition(state: State, event: Event) -> Result<State, IllegalTransition
             Event::Approve => Ok(State::Approved),
             Event::Reject => Ok(State::Rejected),
             Event::Start => Ok(State::Applying { step: 0 }),
+            // What failed for good and is taken away comes by here.
+            Event::Retire => Ok(State::Retiring),
             _ => Err(illegal),
         },
         State::Applying { .. } => applying(event).ok_or(illegal),
         State::Active => match event {
-            Event::Plan | Event::AskApproval | Event::Approve | Event::Reject => Ok(State::Active),
-            Event::Start => Ok(State::Applying { step: 0 }),
+            Event::Plan | Event::AskApproval | Event::Approve | Event::Reject | Event::Start => {
+                Ok(State::Active)
+            }
             Event::Disable => Ok(State::Disabled),
             Event::Retire => Ok(State::Retiring),
             _ => Err(illegal),
         },
         State::Disabled => match event {
-            Event::Plan | Event::AskApproval | Event::Approve | Event::Reject => Ok(State::Disabled),
+            Event::Plan | Event::AskApproval | Event::Approve | Event::Reject | Event::Start => {
+                Ok(State::Disabled)
+            }
             Event::Enable => Ok(State::Active),
             Event::Retire => Ok(State::Retiring),
             _ => Err(illegal),
         },
         State::Failed { step, resumable } => match event {
             Event::Resume(step) if resumable => Ok(State::Applying { step }),
+            Event::ResumeRetire if resumable => Ok(State::Retiring),
             Event::GiveUp if resumable => Ok(State::Failed { step, resumable: false }),
             Event::Plan if !resumable => Ok(State::Planned),
             Event::Retire if !resumable => Ok(State::Retiring),
             _ => Err(illegal),
         },
         State::Retiring => match event {
+            Event::ResumeRetire => Ok(State::Retiring),
             Event::Retired(until) => Ok(State::Retired { until }),
             Event::Fail { step, resumable } => Ok(State::Failed { step, resumable }),
+            _ => Err(illegal),
+        },
+        State::Retired { until } => match event {
+            Event::Plan | Event::AskApproval | Event::Approve | Event::Reject => Ok(State::Retired { until }),
+            Event::Start => Ok(State::Applying { step: 0 }),
+            // What is still kept is deleted before its time.
+            Event::Retire => Ok(State::Retiring),
             _ => Err(illegal),
         },
     }
@@ -150,6 +167,7 @@ const fn applying(event: Event) -> Option<State> {
         | Event::Disable
         | Event::Enable
         | Event::Retire
+        | Event::ResumeRetire
         | Event::Retired(_) => None,
     }
 }
@@ -192,6 +210,7 @@ mod tests {
             Event::Disable,
             Event::Enable,
             Event::Retire,
+            Event::ResumeRetire,
             Event::Retired(DateTime::UNIX_EPOCH),
         ]
     }
@@ -230,7 +249,25 @@ mod tests {
     fn s4_18_nothing_is_applied_that_was_not_approved() {
         for state in states() {
             let starts = transition(state, Event::Start).is_ok();
-            assert_eq!(starts, matches!(state, State::Approved | State::Active), "{state}");
+            let may =
+                matches!(state, State::Approved | State::Active | State::Disabled | State::Retired { .. });
+            assert_eq!(starts, may, "{state}");
+        }
+    }
+
+    #[test]
+    fn s4_36_nothing_is_taken_away_that_is_being_changed_or_waits_for_a_decision() {
+        for state in states() {
+            let retires = transition(state, Event::Retire).is_ok();
+            let may = matches!(
+                state,
+                State::Approved
+                    | State::Active
+                    | State::Disabled
+                    | State::Failed { resumable: false, .. }
+                    | State::Retired { .. }
+            );
+            assert_eq!(retires, may, "{state}");
         }
     }
 }

@@ -16,20 +16,21 @@ use applet_datasource::{Admin, ddl};
 use applet_manifest::{LifecycleHook, ValidatedManifest};
 use applet_plan::{Plan, StepKind};
 use applet_store::{Applet, ApprovalRefusal, ApprovedPlan, OperationLease, StepToken};
-use applet_types::{Actor, Budget, HookCall, Invocation, RequestId, SqlName};
+use applet_types::{Actor, Budget, HookCall, Invocation, RequestId, SqlName, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::planning::compute;
+use crate::planning::{compute, offered};
 use crate::submit::load;
+use crate::upgrade::withheld;
 use crate::{FaultPoint, HookOutcome, InstallReport, Lifecycle, LifecycleError, Progress, TableOutcome};
 
 const TWIN: &str = "check with a twin tenant that nothing of others can be seen";
 
 /// One operation being worked on.
 pub(crate) struct Work<'a> {
-    lifecycle: &'a Lifecycle,
-    plan: ApprovedPlan,
+    pub(crate) lifecycle: &'a Lifecycle,
+    pub(crate) plan: ApprovedPlan,
     pub(crate) lease: OperationLease,
     progress: &'a dyn Progress,
     /// The step that is being done.
@@ -70,9 +71,18 @@ impl<'a> Work<'a> {
         let mut admin = self.lifecycle.admin().await?;
         // One change of applets' tables at a time, so that what is read stays true until it is changed.
         locks::acquire(&mut admin, Lock::ApplyPlan).await?;
-        let catalog = self.lifecycle.read_catalog(&mut admin).await?.catalog;
+        let mut catalog = self.lifecycle.read_catalog(&mut admin).await?.catalog;
         let target = self.target(&catalog).await?;
-        let tables = self.tables(&mut admin, &target.granted, &catalog).await?;
+        self.come_back(&mut admin, &target.granted).await?;
+        if self.adjust(&mut admin, &target.granted, &catalog).await? {
+            catalog = self.lifecycle.read_catalog(&mut admin).await?.catalog;
+        }
+        let tables = if target.granted.from().is_some() {
+            self.changes(&mut admin, &target.granted, &catalog).await?
+        } else {
+            self.tables(&mut admin, &target.granted, &catalog).await?
+        };
+        self.indexes(&mut admin, &target.granted, &catalog).await?;
         locks::release(&mut admin, Lock::ApplyPlan).await?;
         let catalog = self.lifecycle.read_catalog(&mut admin).await?.catalog;
         let wall = self.wall(&mut admin, &catalog).await?;
@@ -83,11 +93,14 @@ impl<'a> Work<'a> {
             operation: self.plan.operation(),
             installation: self.plan.installation(),
             applet: self.plan.applet().clone(),
+            from: target.granted.from().cloned(),
             version: target.package.version,
             resumed: false,
+            restored: self.lifecycle.parts.store.has_restored(self.plan.operation()).await?,
             tables,
             role: wall.role,
             missing: wall.missing.iter().map(SqlName::to_string).collect(),
+            withheld: withheld(self.plan.grants()),
             twin,
             hook,
         })
@@ -104,7 +117,8 @@ impl<'a> Work<'a> {
             store.installation(self.plan.tenant(), self.plan.workspace(), self.plan.applet()).await?;
         let status = status.ok_or(LifecycleError::NotFound("installation"))?;
         let installed = self.lifecycle.installed(&status).await?;
-        let approved = compute(installed.as_ref(), &manifest, &manifest.requested(), catalog)?;
+        let offered = offered(installed.as_ref(), &package, &manifest);
+        let approved = compute(installed.as_ref(), &manifest, &offered, catalog)?;
         if approved.digest() != self.plan.plan_digest() {
             return Err(ApprovalRefusal::Void.into());
         }
@@ -198,7 +212,11 @@ impl<'a> Work<'a> {
 
     /// The applet's own hook, if it has one for this.
     async fn hook(&mut self, target: &Target, request: RequestId) -> Result<HookOutcome, LifecycleError> {
-        let Some(call) = hook_call(&target.granted, &target.manifest) else { return Ok(HookOutcome::None) };
+        let call = match self.left_version(&target.granted).await? {
+            Some(left) => restored_call(&left, &target.manifest),
+            None => hook_call(&target.granted, &target.manifest),
+        };
+        let Some(call) = call else { return Ok(HookOutcome::None) };
         let step = self.named + 1;
         if self.announce(step, "call the applet's own hook").await?.is_some() {
             return Ok(HookOutcome::Called);
@@ -230,7 +248,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    async fn announce(&mut self, step: u32, what: &str) -> Result<Option<Value>, LifecycleError> {
+    pub(crate) async fn announce(&mut self, step: u32, what: &str) -> Result<Option<Value>, LifecycleError> {
         self.step = step;
         self.progress.step(step + 1, self.steps, what);
         Ok(self.lease.announce(step, what).await?)
@@ -241,12 +259,20 @@ impl<'a> Work<'a> {
 fn hook_call(plan: &Plan, manifest: &ValidatedManifest) -> Option<HookCall> {
     match plan.from() {
         None => manifest.hooks().has(LifecycleHook::OnInstall).then_some(HookCall::Install),
-        Some(from) if from == plan.version() => None,
+        // A version knows nothing of later ones.
+        Some(from) if from >= plan.version() => None,
         Some(from) => {
             let listed = manifest.hooks().has(LifecycleHook::OnUpgrade);
             listed.then(|| HookCall::Upgrade { from: from.clone() })
         }
     }
+}
+
+/// The hook of an installation that found its rows as another version, or this one, had left them: it is not
+/// installed once more.
+fn restored_call(left: &Version, manifest: &ValidatedManifest) -> Option<HookCall> {
+    let upgrades = left < manifest.version() && manifest.hooks().has(LifecycleHook::OnUpgrade);
+    upgrades.then(|| HookCall::Upgrade { from: left.clone() })
 }
 
 /// Plain structs of strings and numbers: serialising cannot fail.

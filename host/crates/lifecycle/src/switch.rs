@@ -7,7 +7,7 @@ use applet_store::{InstallationStatus, State, StateChange};
 use applet_types::{AppletId, ComponentDigest, HookCall, Invocation, WorkspaceId};
 
 use crate::submit::load;
-use crate::{Event, HookOutcome, Lifecycle, LifecycleError, OpContext, SwitchReport, transition};
+use crate::{Event, FaultPoint, HookOutcome, Lifecycle, LifecycleError, OpContext, SwitchReport, transition};
 
 impl Lifecycle {
     /// Where an applet stands in a workspace of the tenant.
@@ -41,8 +41,28 @@ impl Lifecycle {
         let status = self.status(ctx, workspace, applet).await?;
         transition(status.state, Event::Disable)?;
         let hook = self.call_own(ctx, workspace, applet, LifecycleHook::OnDisable, HookCall::Disable).await?;
+        self.pass(FaultPoint::Disabling)?;
         let state = self.switch(&status, Event::Disable).await?;
+        self.pass(FaultPoint::Disabled)?;
         Ok(SwitchReport { state, hook })
+    }
+
+    /// Switches it off at once (SPEC S4x.7): no code of the applet runs for it, new calls are refused, and
+    /// hosts that serve it end those that run. Everything is kept, as by [`Lifecycle::disable`].
+    ///
+    /// # Errors
+    ///
+    /// [`LifecycleError::Illegal`] unless it is active.
+    pub async fn disable_now(
+        &self,
+        ctx: &OpContext,
+        workspace: WorkspaceId,
+        applet: &AppletId,
+    ) -> Result<SwitchReport, LifecycleError> {
+        ctx.manage()?;
+        let status = self.status(ctx, workspace, applet).await?;
+        let state = self.switch(&status, Event::Disable).await?;
+        Ok(SwitchReport { state, hook: HookOutcome::None })
     }
 
     /// Takes back [`Lifecycle::disable`], and then calls the applet's `on-enable` hook.
@@ -58,7 +78,10 @@ impl Lifecycle {
     ) -> Result<SwitchReport, LifecycleError> {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
+        transition(status.state, Event::Enable)?;
+        self.pass(FaultPoint::Enabling)?;
         let state = self.switch(&status, Event::Enable).await?;
+        self.pass(FaultPoint::Enabled)?;
         let hook = self.call_own(ctx, workspace, applet, LifecycleHook::OnEnable, HookCall::Enable).await?;
         Ok(SwitchReport { state, hook })
     }

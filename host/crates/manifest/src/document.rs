@@ -95,6 +95,8 @@ pub(crate) struct TableRequest {
     pub(crate) operations: Option<Vec<Option<String>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) columns: Option<Vec<Option<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) optional: Option<bool>,
 }
 
 /// Either just a name, or a mapping that says more.
@@ -116,6 +118,8 @@ struct ReadRequest {
     table: String,
     /// The columns; all of them when not given.
     columns: Option<Vec<String>>,
+    /// Whether the applet works without it.
+    optional: Option<bool>,
 }
 
 /// A table to write.
@@ -129,6 +133,8 @@ struct WriteRequest {
     operations: Option<Vec<WriteOperation>>,
     /// The columns that are written; all of them when not given.
     columns: Option<Vec<String>>,
+    /// Whether the applet works without it.
+    optional: Option<bool>,
 }
 
 #[derive(JsonSchema)]

@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use applet_types::{AppletId, CacheLimits, Grants, HookName, Limits, SqlName, Version};
+use applet_types::{
+    AppletId, CacheLimits, Columns, Grants, HookName, Limits, Operation, SqlName, TableGrant, Version,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::document::Manifest;
 use crate::table::OwnTable;
 use crate::validate::Requests;
+
+/// The parts of a grant.
+const PARTS: [Operation; 4] = [Operation::Read, Operation::Insert, Operation::Update, Operation::HardDelete];
 
 /// A manifest without violations.
 #[derive(Debug, Clone)]
@@ -18,6 +23,7 @@ pub struct ValidatedManifest {
     pub(crate) create_tables: bool,
     pub(crate) tables: Vec<OwnTable>,
     pub(crate) requests: Requests,
+    pub(crate) optional: Requests,
     pub(crate) hooks: Hooks,
     pub(crate) settings: Settings,
     pub(crate) canonical: String,
@@ -112,18 +118,78 @@ impl ValidatedManifest {
             execution.statement_timeout_ms.min(own.execution.statement_timeout_ms);
         execution.wall_ms = execution.wall_ms.min(own.execution.wall_ms);
         execution.cpu_ms = execution.cpu_ms.min(own.execution.cpu_ms);
-        limits.cache = self.cache().map(|cache| CacheLimits { ttl_s: cache.ttl_seconds, entries: cache.max_entries });
+        limits.cache =
+            self.cache().map(|cache| CacheLimits { ttl_s: cache.ttl_seconds, entries: cache.max_entries });
         limits
     }
 
-    /// Everything it asks for.
+    /// Everything it asks for. Of its own tables every column, whether it is declared or not.
     pub fn requested(&self) -> Grants {
+        self.sealed(self.requests.clone())
+    }
+
+    /// Everything it asks for; of its own tables the declared columns only. Another version of the applet
+    /// may have put more columns into the same table: to this version they are not there (SPEC Decision 5).
+    pub fn declared(&self) -> Grants {
         self.seal(self.requests.clone())
     }
 
-    /// Seals grants that were taken from what is requested.
+    /// What it asks for and can do without, by physical table.
+    pub fn optional(&self) -> impl Iterator<Item = (&SqlName, &TableGrant)> {
+        self.optional.iter()
+    }
+
+    /// Seals grants that were picked elsewhere from what is requested. Whatever is not requested is left
+    /// out: granted never exceeds requested.
+    pub fn seal_within(&self, picked: BTreeMap<SqlName, TableGrant>) -> Grants {
+        let mut within = Requests::new();
+        for (name, grant) in picked {
+            let Some(requested) = self.requests.get(&name) else { continue };
+            let mut kept = TableGrant::default();
+            for operation in PARTS {
+                let both = |asked: Columns| Some(asked.intersect(&grant.part(operation)?));
+                kept.set_part(operation, requested.part(operation).and_then(both));
+            }
+            within.insert(name, kept);
+        }
+        self.seal(within)
+    }
+
+    /// Seals grants that were taken from what is requested, with the rest of it noted as withheld.
     pub(crate) fn seal(&self, requests: Requests) -> Grants {
+        self.sealed(self.exactly(requests))
+    }
+
+    /// Every column of an own table becomes every declared column.
+    fn exactly(&self, mut requests: Requests) -> Requests {
+        for own in &self.tables {
+            let Some(grant) = requests.get_mut(own.physical.name()) else { continue };
+            let declared = || Columns::Only(own.columns.iter().map(|column| column.name.clone()).collect());
+            for part in [&mut grant.read, &mut grant.insert, &mut grant.update] {
+                if *part == Some(Columns::All) {
+                    *part = Some(declared());
+                }
+            }
+        }
+        requests
+    }
+
+    fn sealed(&self, requests: Requests) -> Grants {
         let mut builder = Grants::builder();
+        let asked = if requests == self.requests {
+            self.requests.clone()
+        } else {
+            self.exactly(self.requests.clone())
+        };
+        for (name, grant) in asked {
+            if requests.get(&name) == Some(&grant) {
+                continue;
+            }
+            if let Some(own) = self.own_table(&name) {
+                builder.withheld(own.name.clone(), grant.clone());
+            }
+            builder.withheld(name, grant);
+        }
         for (name, grant) in requests {
             let own = self.tables.iter().find(|own| *own.physical.name() == name);
             match own {

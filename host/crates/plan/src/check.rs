@@ -7,6 +7,7 @@ use applet_manifest::{OnDelete, OwnColumn, OwnForeignKey, OwnTable, Target};
 use applet_types::{Columns, Grants, SqlName, TableGrant};
 
 use crate::ddl::{Home, ResolvedKey, TENANT_ID, key_of};
+use crate::plan::Step;
 use crate::refusal::{PlanRefusal, Problem, ProblemCode};
 use crate::shape;
 
@@ -74,7 +75,14 @@ impl<'a> Checker<'a> {
     }
 
     /// Own tables hide no other table, and stand with the planned shape if they stand already.
-    pub(crate) fn own_tables(&mut self, tables: &[&OwnTable], keys: &[ResolvedKey]) {
+    /// What an older version did not make of them is in the answer.
+    pub(crate) fn own_tables(
+        &mut self,
+        tables: &[&OwnTable],
+        keys: &[ResolvedKey],
+        home: Option<&Home>,
+    ) -> Vec<Step> {
+        let mut changes = Vec::new();
         for own in tables {
             // The declared name would win over the table of that name, silently.
             if self.catalog.table(own.name()).is_some() {
@@ -83,11 +91,30 @@ impl<'a> Checker<'a> {
                 self.problem(ProblemCode::NameTaken, own.name(), message);
             }
             let physical = own.physical().name();
-            let Some(existing) = self.catalog.table(physical) else { continue };
-            for difference in shape::differences(own, keys, existing) {
+            let (Some(existing), Some(home)) = (self.catalog.table(physical), home) else { continue };
+            let compared = shape::compare(own, keys, existing, home);
+            for difference in compared.differences {
                 let message = format!("table `{physical}` exists with another shape: {difference}");
                 self.problem(ProblemCode::TableDiffers, physical, message);
             }
+            changes.extend(compared.changes);
+        }
+        changes
+    }
+
+    /// What two versions differ in that is more than an addition; and tables of the old one that are gone.
+    pub(crate) fn versions(&mut self, problems: Vec<(SqlName, String)>) {
+        for (table, reason) in problems {
+            self.problem(ProblemCode::NotAdditive, &table, format!("in table `{table}`, {reason}"));
+        }
+    }
+
+    /// A table that the installed version uses has to be there.
+    pub(crate) fn stands(&mut self, own: &OwnTable) {
+        let physical = own.physical().name();
+        if self.catalog.table(physical).is_none() {
+            let message = format!("table `{physical}` of the installed version is gone from the database");
+            self.problem(ProblemCode::UnknownTable, physical, message);
         }
     }
 

@@ -21,6 +21,8 @@ pub struct DdlStatement {
     locks: Vec<Lock>,
     rewrites_table: bool,
     loses_data: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    alone: bool,
 }
 
 impl DdlStatement {
@@ -45,9 +47,19 @@ impl DdlStatement {
         self.loses_data
     }
 
+    /// Whether it runs outside of any transaction: it takes long and lets readers and writers through.
+    pub const fn alone(&self) -> bool {
+        self.alone
+    }
+
     /// A statement that adds something: nothing is rewritten, nothing lost.
-    fn additive(sql: String, locks: Vec<Lock>) -> Self {
-        Self { sql, locks, rewrites_table: false, loses_data: false }
+    pub(crate) const fn additive(sql: String, locks: Vec<Lock>) -> Self {
+        Self { sql, locks, rewrites_table: false, loses_data: false, alone: false }
+    }
+
+    /// The same, outside of any transaction.
+    pub(crate) const fn beside(sql: String, locks: Vec<Lock>) -> Self {
+        Self { sql, locks, rewrites_table: false, loses_data: false, alone: true }
     }
 }
 
@@ -70,6 +82,8 @@ pub struct Lock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LockLevel {
+    /// Reads and writes go on; other changes of the table wait.
+    ShareUpdateExclusive,
     /// Writes wait.
     Share,
     /// Writes and other changes of the table wait.
@@ -82,6 +96,7 @@ impl LockLevel {
     /// As people read it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::ShareUpdateExclusive => "share update exclusive",
             Self::Share => "share",
             Self::ShareRowExclusive => "share row exclusive",
             Self::AccessExclusive => "access exclusive",
@@ -153,7 +168,7 @@ fn create(table: &OwnTable, home: &Home) -> DdlStatement {
     )
 }
 
-fn column(column: &OwnColumn) -> String {
+pub(crate) fn column(column: &OwnColumn) -> String {
     let kind = column.column_type();
     let mut text = format!("{} {}", ident(column.name()), kind.sql());
     if kind.generated() {
@@ -169,9 +184,14 @@ fn column(column: &OwnColumn) -> String {
     text
 }
 
+/// The name of an index of an own table.
+pub(crate) fn index_name(index: &OwnIndex, physical: &SqlName) -> String {
+    object_name(physical, index.columns(), if index.unique() { "key" } else { "idx" })
+}
+
 fn index(index: &OwnIndex, physical: &SqlName, full: &str) -> DdlStatement {
-    let (unique, kind) = if index.unique() { ("UNIQUE ", "key") } else { ("", "idx") };
-    let name = object_name(physical, index.columns(), kind);
+    let unique = if index.unique() { "UNIQUE " } else { "" };
+    let name = index_name(index, physical);
     let sql = format!("CREATE {unique}INDEX IF NOT EXISTS {name} ON {full} ({})", idents(index.columns()));
     DdlStatement::additive(sql, vec![Lock { table: physical.to_string(), level: LockLevel::Share }])
 }
@@ -200,11 +220,17 @@ pub(crate) const POLICIES: [(&str, &str); 2] =
 /// Adds a foreign key: `(tenant_id, column)` on both sides, so that a row can only point at a row of the
 /// same tenant. SET NULL names the column, because it would take the tenant away as well.
 pub(crate) fn foreign_key(key: &ResolvedKey, home: &Home) -> DdlStatement {
+    let locked = [&key.table, &key.target].map(SqlName::to_string);
+    let locks = locked.map(|table| Lock { table, level: LockLevel::ShareRowExclusive });
+    DdlStatement::additive(foreign_key_text(key, home), locks.into())
+}
+
+pub(crate) fn foreign_key_text(key: &ResolvedKey, home: &Home) -> String {
     let on_delete = match key.on_delete {
         OnDelete::SetNull => format!("SET NULL ({})", ident(&key.column)),
         other => other.sql().to_owned(),
     };
-    let sql = format!(
+    format!(
         "ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({TENANT_ID}, {}) REFERENCES {}.{} ({}, {}) ON DELETE {on_delete}",
         home.own(&key.table),
         key.name(),
@@ -213,10 +239,7 @@ pub(crate) fn foreign_key(key: &ResolvedKey, home: &Home) -> DdlStatement {
         ident(&key.target),
         ident(&key.target_tenant),
         ident(&key.target_column),
-    );
-    let locked = [&key.table, &key.target].map(SqlName::to_string);
-    let locks = locked.map(|table| Lock { table, level: LockLevel::ShareRowExclusive });
-    DdlStatement::additive(sql, locks.into())
+    )
 }
 
 /// A table's foreign key target, when the key spans the tenant.

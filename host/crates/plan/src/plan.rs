@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use applet_catalog::{Catalog, ForeignKey};
+use applet_catalog::{Catalog, Column, ForeignKey};
 use applet_manifest::OwnTable;
 use applet_types::{AppletId, Grants, PhysicalTable, SqlName, Version};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::Side;
 use crate::ddl::{self, DdlStatement, Home, ResolvedKey};
 use crate::delta::GrantsDelta;
+use crate::{Side, widen};
 
 /// What would be done, step by step. Made by [`install`](crate::install) and [`diff`](crate::diff) only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,16 +26,17 @@ pub struct Plan {
     relations: Vec<SqlName>,
     relations_digest: String,
     warnings: Vec<String>,
+    /// Not part of what the digest covers: it follows from the version and from which other versions have
+    /// used the tables, and is the same change whoever comes to make it (SPEC Decision 5).
+    #[serde(skip)]
+    adjustments: Vec<Step>,
+    #[serde(skip)]
+    indexes: Vec<Step>,
 }
 
 impl Plan {
-    pub(crate) fn new(
-        old: Option<Side<'_>>,
-        new: Side<'_>,
-        steps: Vec<Step>,
-        warnings: Vec<String>,
-        catalog: &Catalog,
-    ) -> Self {
+    pub(crate) fn new(old: Option<Side<'_>>, new: Side<'_>, parts: Parts, catalog: &Catalog) -> Self {
+        let Parts { steps, warnings, adjustments, indexes } = parts;
         let relations = relations(new.grants, &steps);
         Self {
             format: "applet-plan/1",
@@ -44,11 +45,13 @@ impl Plan {
             from: old.map(|side| side.manifest.version().clone()),
             version: new.manifest.version().clone(),
             steps,
-            grants: GrantsDelta::between(old.map(|side| side.grants), new.grants),
+            grants: GrantsDelta::between(old, new),
             grants_digest: new.grants.digest().to_string(),
             relations_digest: catalog.digest_of(relations.iter().cloned()),
             relations: relations.into_iter().collect(),
             warnings,
+            adjustments,
+            indexes,
         }
     }
 
@@ -87,6 +90,18 @@ impl Plan {
         &self.warnings
     }
 
+    /// What own tables that stand lack of this version besides what the steps say: other tenants have used
+    /// them in an older one. Done before the steps.
+    pub fn adjustments(&self) -> &[Step] {
+        &self.adjustments
+    }
+
+    /// The indexes that own tables which stand already are to have, each as a step that builds it beside
+    /// reads and writes. Whether one is there and whole is for the database to say.
+    pub fn indexes(&self) -> &[Step] {
+        &self.indexes
+    }
+
     /// Tables that the plan speaks of and does not make, by name. A change of one of them changes the
     /// digest; a change of any other table does not (SPEC Decision 5).
     pub fn relations(&self) -> &[SqlName] {
@@ -113,9 +128,17 @@ fn relations(grants: &Grants, steps: &[Step]) -> BTreeSet<SqlName> {
     let granted = grants.tables().map(|(name, _)| name);
     let targets = steps.iter().filter_map(|step| match &step.kind {
         StepKind::AddForeignKey { target, .. } => Some(target),
-        StepKind::EnsureTable { .. } | StepKind::GrantRole { .. } => None,
+        _ => None,
     });
     granted.chain(targets).filter(|name| !grants.is_own(name)).cloned().collect()
+}
+
+/// What a plan is made of besides its two sides.
+pub(crate) struct Parts {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) adjustments: Vec<Step>,
+    pub(crate) indexes: Vec<Step>,
 }
 
 /// A step of a plan.
@@ -145,6 +168,61 @@ pub enum StepKind {
         /// The table pointed at.
         target: SqlName,
     },
+    /// A column stands.
+    AddColumn {
+        /// Of which own table.
+        table: SqlName,
+        /// Which.
+        column: SqlName,
+    },
+    /// A column takes more than it did.
+    WidenColumn {
+        /// Of which own table.
+        table: SqlName,
+        /// Which.
+        column: SqlName,
+        /// Its new type, as PostgreSQL prints it.
+        to: String,
+    },
+    /// A column may be null.
+    RelaxColumn {
+        /// Of which own table.
+        table: SqlName,
+        /// Which.
+        column: SqlName,
+    },
+    /// A column that is no longer declared stays, hidden, and may be null.
+    DeprecateColumn {
+        /// Of which own table.
+        table: SqlName,
+        /// Which.
+        column: SqlName,
+    },
+    /// A table that is no longer declared stays, hidden.
+    DeprecateTable {
+        /// Which.
+        table: SqlName,
+    },
+    /// An index stands and is whole.
+    AddIndex {
+        /// The schema of both.
+        schema: SqlName,
+        /// Of which own table.
+        table: SqlName,
+        /// Its name.
+        index: String,
+        /// Whether it is unique.
+        unique: bool,
+        /// Its columns.
+        columns: Vec<SqlName>,
+    },
+    /// A foreign key holds for the rows that were there before it.
+    ValidateForeignKey {
+        /// The own table that points.
+        table: SqlName,
+        /// With which column.
+        column: SqlName,
+    },
     /// The database role of the grants stands, with exactly these rights. Raised by the second wall, not
     /// by statements of the plan.
     GrantRole {
@@ -154,6 +232,10 @@ pub enum StepKind {
 }
 
 impl Step {
+    pub(crate) const fn new(kind: StepKind, summary: String, statements: Vec<DdlStatement>) -> Self {
+        Self { kind, summary, statements }
+    }
+
     pub(crate) fn ensure_table(table: &OwnTable, home: &Home) -> Self {
         Self {
             kind: StepKind::EnsureTable { table: table.physical().clone() },
@@ -222,6 +304,21 @@ impl Step {
                 let points = |key: &ForeignKey| key.columns.last() == Some(column) && key.target == *target;
                 catalog.table(table).is_some_and(|table| table.foreign_keys.iter().any(points))
             }
+            StepKind::AddColumn { table, column } => {
+                catalog.table(table).is_some_and(|table| table.column(column).is_some())
+            }
+            StepKind::WidenColumn { table, column, to } => {
+                let there = catalog.table(table).and_then(|table| table.column(column));
+                let reach = |there: &Column| widen::step(&there.sql_type, to);
+                there.is_some_and(|there| matches!(reach(there), widen::Step::Same | widen::Step::Narrows))
+            }
+            StepKind::RelaxColumn { table, column } | StepKind::DeprecateColumn { table, column } => {
+                let there = catalog.table(table).and_then(|table| table.column(column));
+                there.is_none_or(|there| there.nullable)
+            }
+            StepKind::DeprecateTable { .. } => true,
+            // Whether an index is whole and a key was checked is not in the catalogue.
+            StepKind::AddIndex { .. } | StepKind::ValidateForeignKey { .. } => false,
             StepKind::GrantRole { .. } => false,
         }
     }

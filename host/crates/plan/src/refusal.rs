@@ -18,6 +18,8 @@ pub enum ProblemCode {
     NameTaken,
     /// An own table exists with another shape.
     TableDiffers,
+    /// A change of version is more than an addition: other versions use the same table.
+    NotAdditive,
     /// A foreign key cannot be made.
     InvalidForeignKey,
     /// The database has no usable table `tenants`.
@@ -35,6 +37,7 @@ impl ProblemCode {
             Self::ReadOnlyTable => "read-only-table",
             Self::NameTaken => "name-taken",
             Self::TableDiffers => "table-differs",
+            Self::NotAdditive => "not-additive",
             Self::InvalidForeignKey => "invalid-foreign-key",
             Self::NoTenants => "no-tenants",
             Self::UnvettedStatement => "unvetted-statement",

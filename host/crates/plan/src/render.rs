@@ -1,5 +1,6 @@
 //! A plan as people read it in a terminal.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use crate::ddl::DdlStatement;
@@ -19,12 +20,20 @@ impl Plan {
         let (name, id, version) = (shown(self.name()), self.applet(), self.version());
         match self.from() {
             None => writeln!(out, "install {name} ({id} {version})")?,
-            Some(from) => writeln!(out, "change {name} ({id}) from {from} to {version}")?,
+            Some(from) => {
+                let what = match from.cmp(version) {
+                    Ordering::Less => "upgrade",
+                    Ordering::Equal => "change",
+                    Ordering::Greater => "roll back",
+                };
+                writeln!(out, "{what} {name} ({id}) from {from} to {version}")?;
+            }
         }
         writeln!(out, "plan {}", self.digest())?;
         writeln!(out, "\npermissions")?;
         for line in &self.grants().added {
-            writeln!(out, "  + {}", permission(line))?;
+            let optional = if self.grants().optional.contains(line) { " (optional)" } else { "" };
+            writeln!(out, "  + {}{optional}", permission(line))?;
         }
         for line in &self.grants().removed {
             writeln!(out, "  - {}", permission(line))?;
@@ -34,7 +43,13 @@ impl Plan {
         }
         writeln!(out, "\nsteps")?;
         for (position, step) in self.steps().iter().enumerate() {
-            write_step(position + 1, step, out)?;
+            write_step(&format!("{}.", position + 1), step, out)?;
+        }
+        if !self.adjustments().is_empty() {
+            writeln!(out, "\nfirst, because other tenants have used the tables in another version")?;
+        }
+        for step in self.adjustments() {
+            write_step("-", step, out)?;
         }
         if !self.warnings().is_empty() {
             writeln!(out, "\nto know")?;
@@ -55,8 +70,8 @@ fn permission(line: &GrantLine) -> String {
     format!("{:<11} {}: {columns}", line.operation.as_str(), line.table)
 }
 
-fn write_step(number: usize, step: &Step, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "  {number}. {}", step.summary())?;
+fn write_step(mark: &str, step: &Step, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "  {mark} {}", step.summary())?;
     if step.statements().is_empty() {
         return Ok(());
     }
@@ -89,7 +104,7 @@ fn costs(statements: &[DdlStatement]) -> String {
 
 /// An applet's own words, fit for a terminal: bounded, and whatever could move the cursor or turn the
 /// direction of writing is escaped.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let escaped = |c: char| match c {
         '\'' | '"' | '\\' => vec![c],
         _ => c.escape_debug().collect(),

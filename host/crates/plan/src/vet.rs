@@ -1,11 +1,12 @@
 //! Reads every statement of a plan once more before anybody can run it (SPEC S4.28).
 //!
-//! *Invariant:* knows nothing of how statements are printed. It accepts eight forms, each on one of the
+//! *Invariant:* knows nothing of how statements are printed. It accepts a dozen forms, each on one of the
 //! plan's own tables; every word outside a literal is a fixed keyword or a name that the plan declares;
 //! there is no second statement and no comment. Whatever else the printer might once produce is refused.
 
 use std::collections::BTreeSet;
 
+use applet_catalog::Catalog;
 use applet_manifest::{ColumnType, OwnTable};
 use applet_types::SqlName;
 
@@ -23,6 +24,8 @@ const KEYWORDS: &[&str] = &[
     "AS",
     "CASCADE",
     "CHECK",
+    "COLUMN",
+    "CONCURRENTLY",
     "CONSTRAINT",
     "CREATE",
     "DEFAULT",
@@ -56,8 +59,11 @@ const KEYWORDS: &[&str] = &[
     "SET",
     "TABLE",
     "TO",
+    "TYPE",
     "UNIQUE",
     "USING",
+    "VALID",
+    "VALIDATE",
     "WITH",
     "applet_guest",
     "current_setting",
@@ -78,8 +84,9 @@ pub(crate) fn steps(
     tables: &[&OwnTable],
     keys: &[ResolvedKey],
     home: &Home,
+    catalog: &Catalog,
 ) -> Result<(), PlanRefusal> {
-    let vocabulary = Vocabulary::of(tables, keys, home);
+    let vocabulary = Vocabulary::of(tables, keys, home, catalog);
     for step in steps {
         for statement in step.statements() {
             vocabulary
@@ -105,7 +112,7 @@ enum Token<'a> {
 }
 
 impl Vocabulary {
-    fn of(tables: &[&OwnTable], keys: &[ResolvedKey], home: &Home) -> Self {
+    fn of(tables: &[&OwnTable], keys: &[ResolvedKey], home: &Home, catalog: &Catalog) -> Self {
         let own: BTreeSet<String> = tables.iter().map(|table| table.physical().to_string()).collect();
         let mut words: BTreeSet<String> = KEYWORDS.iter().map(|&word| word.to_owned()).collect();
         // `character varying`, `timestamp with time zone`: the words of types, without their numbers.
@@ -116,6 +123,9 @@ impl Vocabulary {
         for table in tables {
             let physical = table.physical().name();
             words.extend(table.columns().iter().map(|column| column.name().to_string()));
+            // Columns of other versions can be made nullable.
+            let there = catalog.table(physical).into_iter().flat_map(|table| &table.columns);
+            words.extend(there.map(|column| column.name.to_string()));
             words.insert(object_name(physical, [], "pkey"));
             words.insert(format!("{physical}_{TENANT_ID}_fkey"));
             words.insert(object_name(physical, [], "tenant_fkey"));
@@ -133,6 +143,7 @@ impl Vocabulary {
 
     fn check(&self, sql: &str) -> Result<(), &'static str> {
         let tokens = tokens(sql)?;
+        one_change(&tokens)?;
         self.form(&tokens)?;
         let known = |token: &Token<'_>| match token {
             Token::Word(word) => self.words.contains(*word) || POLICIES.iter().any(|(name, _)| name == word),
@@ -158,6 +169,14 @@ impl Vocabulary {
             | (["CREATE", "INDEX", "IF", "NOT", "EXISTS", _, "ON"], [Token::Symbol('('), ..])
             | (["CREATE", "UNIQUE", "INDEX", "IF", "NOT", "EXISTS", _, "ON"], [Token::Symbol('('), ..])
             | (
+                ["CREATE", "INDEX", "CONCURRENTLY", "IF", "NOT", "EXISTS", _, "ON"],
+                [Token::Symbol('('), ..],
+            )
+            | (
+                ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", "IF", "NOT", "EXISTS", _, "ON"],
+                [Token::Symbol('('), ..],
+            )
+            | (
                 ["ALTER", "TABLE"],
                 [
                     Token::Word("ADD"),
@@ -168,12 +187,31 @@ impl Vocabulary {
                     ..,
                 ]
                 | [
+                    Token::Word("ADD"),
+                    Token::Word("COLUMN"),
+                    Token::Word("IF"),
+                    Token::Word("NOT"),
+                    Token::Word("EXISTS"),
+                    Token::Word(_),
+                    ..,
+                ]
+                | [Token::Word("VALIDATE"), Token::Word("CONSTRAINT"), Token::Word(_)]
+                | [
                     Token::Word("ENABLE" | "FORCE"),
                     Token::Word("ROW"),
                     Token::Word("LEVEL"),
                     Token::Word("SECURITY"),
                 ],
             ) => Ok(()),
+            (
+                ["ALTER", "TABLE"],
+                [Token::Word("ALTER"), Token::Word("COLUMN"), Token::Word(_), rest @ ..],
+            ) => match rest {
+                [Token::Word("DROP"), Token::Word("NOT"), Token::Word("NULL")]
+                | [Token::Word("SET"), Token::Word("DEFAULT"), ..]
+                | [Token::Word("TYPE"), Token::Word(_), ..] => Ok(()),
+                _ => Err(UNKNOWN),
+            },
             (["DROP", "POLICY", "IF", "EXISTS", name, "ON"], []) if policy(name) => Ok(()),
             (["CREATE", "POLICY", name, "ON"], [Token::Word("AS"), ..]) if policy(name) => Ok(()),
             _ => Err(UNKNOWN),
@@ -198,6 +236,20 @@ impl Vocabulary {
             _ => None,
         }
     }
+}
+
+/// A statement changes one thing: a comma outside of parentheses would begin another.
+fn one_change(tokens: &[Token<'_>]) -> Result<(), &'static str> {
+    let mut depth = 0_i32;
+    for token in tokens {
+        match token {
+            Token::Symbol('(') => depth += 1,
+            Token::Symbol(')') => depth -= 1,
+            Token::Symbol(',') if depth == 0 => return Err("more than one change of a table"),
+            Token::Word(_) | Token::Literal | Token::Number | Token::Symbol(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn balanced(tokens: &[Token<'_>]) -> bool {
@@ -292,6 +344,11 @@ mod tests {
             "CREATE UNIQUE INDEX IF NOT EXISTS x ON public.applet_a_t (tenant_id, x)",
             "ALTER TABLE public.applet_a_t FORCE ROW LEVEL SECURITY",
             "DROP POLICY IF EXISTS tenant_rows ON public.applet_a_t",
+            "ALTER TABLE public.applet_a_t ADD COLUMN IF NOT EXISTS x text DEFAULT 'a'::text NOT NULL",
+            "ALTER TABLE public.applet_a_t ALTER COLUMN x DROP NOT NULL",
+            "ALTER TABLE public.applet_a_t ALTER COLUMN x TYPE text",
+            "ALTER TABLE public.applet_a_t VALIDATE CONSTRAINT x",
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS x ON public.applet_a_t (tenant_id, x)",
         ] {
             assert_eq!(vocabulary().check(sql), Ok(()), "{sql}");
         }
@@ -301,6 +358,13 @@ mod tests {
     fn s4_28_nothing_else_passes() {
         for sql in [
             "DROP TABLE public.applet_a_t",
+            "ALTER TABLE public.applet_a_t DROP COLUMN x",
+            "ALTER TABLE public.applet_a_t ADD COLUMN x text",
+            "ALTER TABLE public.applet_a_t ADD COLUMN IF NOT EXISTS x text, DROP COLUMN x",
+            "ALTER TABLE public.applet_a_t ALTER COLUMN x DROP NOT NULL, DROP CONSTRAINT x",
+            "ALTER TABLE public.applet_a_t ALTER COLUMN x SET NOT NULL",
+            "ALTER TABLE public.applet_a_t ALTER COLUMN x TYPE text, FORCE ROW LEVEL SECURITY",
+            "DROP INDEX CONCURRENTLY public.applet_a_t",
             "ALTER TABLE public.applet_a_t DISABLE ROW LEVEL SECURITY",
             "ALTER TABLE public.applet_a_t FORCE ROW LEVEL SECURITY CASCADE",
             "ALTER TABLE public.applet_a_t ENABLE ROW LEVEL SECURITY; DROP TABLE clients",

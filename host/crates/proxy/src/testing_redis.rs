@@ -119,9 +119,7 @@ impl RedisCluster {
         let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let children = ports.iter().map(|port| spawn(node(directory.path(), *port))).collect();
         for port in &ports {
-            until("a node starts", || {
-                cli(&["-p", &port.to_string(), "PING"]).stdout.starts_with(b"PONG")
-            });
+            until("a node starts", || cli(&["-p", &port.to_string(), "PING"]).stdout.starts_with(b"PONG"));
         }
         let nodes: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let mut command = vec!["--cluster", "create"];
@@ -173,8 +171,20 @@ fn node(directory: &Path, port: u16) -> Vec<String> {
     let (port, directory) = (port.to_string(), directory.display().to_string());
     let config = format!("nodes-{port}.conf");
     let arguments = [
-        "--port", &port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-config-file", &config,
-        "--cluster-node-timeout", "2000", "--save", "", "--dir", &directory,
+        "--port",
+        &port,
+        "--bind",
+        "127.0.0.1",
+        "--cluster-enabled",
+        "yes",
+        "--cluster-config-file",
+        &config,
+        "--cluster-node-timeout",
+        "2000",
+        "--save",
+        "",
+        "--dir",
+        &directory,
     ];
     arguments.map(str::to_owned).to_vec()
 }
@@ -195,6 +205,8 @@ impl Relay {
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
+                // Small answers must not wait for each other.
+                client.set_nodelay(true).unwrap();
                 let Ok(server) = UnixStream::connect(&socket).await else { continue };
                 let (mut client_reads, client_writes) = client.into_split();
                 let (server_reads, mut server_writes) = server.into_split();
@@ -229,7 +241,8 @@ async fn answers(
             }
             last.push(answer);
             // After an EXEC: the handshake is left alone.
-            let by = if last.last().unwrap().starts_with(b"*") { repeat.swap(0, Ordering::Relaxed) } else { 0 };
+            let by =
+                if last.last().unwrap().starts_with(b"*") { repeat.swap(0, Ordering::Relaxed) } else { 0 };
             let first = last.len().saturating_sub(by.try_into().unwrap());
             for again in last.get(first..).unwrap_or_default() {
                 if to.write_all(again).await.is_err() {

@@ -58,6 +58,9 @@ pub struct Approval {
     pub consumed_at: Option<DateTime<Utc>>,
     /// When it became void.
     pub voided_at: Option<DateTime<Utc>>,
+    /// Whether no person gave it: an upgrade that asks for nothing new, under the policy that lets such pass.
+    /// The actor is then who asked for the upgrade.
+    pub by_policy: bool,
 }
 
 /// Why an approval cannot be used.
@@ -102,6 +105,7 @@ struct Row {
     expires_at: DateTime<Utc>,
     consumed_at: Option<DateTime<Utc>>,
     voided_at: Option<DateTime<Utc>>,
+    by_policy: bool,
 }
 
 impl TryFrom<Row> for Approval {
@@ -122,6 +126,7 @@ impl TryFrom<Row> for Approval {
             expires_at: row.expires_at,
             consumed_at: row.consumed_at,
             voided_at: row.voided_at,
+            by_policy: row.by_policy,
         })
     }
 }
@@ -150,7 +155,7 @@ impl Store {
                                                 plan_digest, granted, limits, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10))
              RETURNING id, plan_id, actor, decided_at, applet_digest, plan_digest, granted, expires_at,
-                       consumed_at, voided_at",
+                       consumed_at, voided_at, by_policy",
         )
         .bind(Uuid::now_v7())
         .bind(new.tenant.as_uuid())
@@ -189,7 +194,7 @@ impl Store {
     ) -> Result<Vec<Approval>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, plan_id, actor, decided_at, applet_digest, plan_digest, granted, expires_at,
-                    consumed_at, voided_at
+                    consumed_at, voided_at, by_policy
                FROM applet_host.approvals WHERE tenant_id = $1 AND installation_id = $2
               ORDER BY decided_at DESC, id DESC",
         )

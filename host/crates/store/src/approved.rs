@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::granted::Granted;
-use crate::{AppletDigest, StoreError};
+use crate::{AppletDigest, PlanKind, StoreError};
 
 /// A plan that an admin has approved, with what was granted, being applied by one operation.
 ///
@@ -21,6 +21,7 @@ pub struct ApprovedPlan {
     operation: OperationId,
     approval: ApprovalId,
     plan: PlanId,
+    kind: PlanKind,
     installation: InstallationId,
     tenant: TenantId,
     workspace: WorkspaceId,
@@ -46,6 +47,11 @@ impl ApprovedPlan {
     /// Which plan.
     pub const fn plan(&self) -> PlanId {
         self.plan
+    }
+
+    /// What it is for.
+    pub const fn kind(&self) -> PlanKind {
+        self.kind
     }
 
     /// Of which installation.
@@ -98,6 +104,7 @@ impl ApprovedPlan {
 struct Row {
     approval_id: Uuid,
     plan_id: Uuid,
+    kind: String,
     installation_id: Uuid,
     tenant_id: Uuid,
     workspace_id: Uuid,
@@ -115,7 +122,7 @@ pub(crate) async fn mint(
     operation: OperationId,
 ) -> Result<ApprovedPlan, StoreError> {
     let row: Row = sqlx::query_as(
-        "SELECT a.id AS approval_id, p.id AS plan_id, i.id AS installation_id, o.tenant_id, o.workspace_id,
+        "SELECT a.id AS approval_id, p.id AS plan_id, p.kind, i.id AS installation_id, o.tenant_id, o.workspace_id,
                 i.applet_id, a.applet_digest, a.plan_digest, p.plan, a.granted, a.limits
            FROM applet_host.operations AS o
            JOIN applet_host.approvals AS a ON a.id = o.approval_id AND a.consumed_at IS NOT NULL
@@ -135,6 +142,7 @@ pub(crate) async fn mint(
         operation,
         approval: ApprovalId::new(row.approval_id),
         plan: PlanId::new(row.plan_id),
+        kind: PlanKind::read(&row.kind)?,
         installation: InstallationId::new(row.installation_id),
         tenant: TenantId::new(row.tenant_id),
         workspace: WorkspaceId::new(row.workspace_id),

@@ -14,6 +14,8 @@ use crate::StoreError;
 pub(crate) struct Granted {
     tables: BTreeMap<SqlName, TableGrant>,
     own: BTreeSet<SqlName>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    withheld: BTreeMap<SqlName, TableGrant>,
 }
 
 impl Granted {
@@ -21,6 +23,7 @@ impl Granted {
         Self {
             tables: grants.tables().map(|(name, grant)| (name.clone(), grant.clone())).collect(),
             own: grants.own_tables().map(|(declared, _)| declared.clone()).collect(),
+            withheld: grants.withheld().map(|(name, grant)| (name.clone(), grant.clone())).collect(),
         }
     }
 
@@ -39,6 +42,9 @@ impl Granted {
         }
         for (name, grant) in self.tables {
             *builder.table(name) = grant;
+        }
+        for (name, grant) in self.withheld {
+            builder.withheld(name, grant);
         }
         Ok(builder.build())
     }

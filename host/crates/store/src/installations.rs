@@ -1,5 +1,6 @@
 //! Applets in workspaces: their state, and what runs once they are active.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -235,6 +236,54 @@ impl Store {
         row.map(|row| active(row, tenant, workspace, applet)).transpose()
     }
 
+    /// A number that has grown whenever any installation of any tenant has changed. What was read after
+    /// this number was, is true for as long as the number stays.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn revision(&self) -> Result<i64, StoreError> {
+        let (revision,): (i64,) = sqlx::query_as("SELECT value FROM applet_host.revision")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::database("read the revision"))?;
+        Ok(revision)
+    }
+
+    /// Which of these installations are active.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn active_among(
+        &self,
+        keys: &[(TenantId, WorkspaceId, AppletId)],
+    ) -> Result<HashSet<(TenantId, WorkspaceId, AppletId)>, StoreError> {
+        let doing = "look for active installations";
+        let tenants: Vec<_> = keys.iter().map(|(tenant, _, _)| tenant.as_uuid()).collect();
+        let workspaces: Vec<_> = keys.iter().map(|(_, workspace, _)| workspace.as_uuid()).collect();
+        let applets: Vec<_> = keys.iter().map(|(_, _, applet)| applet.as_str()).collect();
+        let rows: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
+            "SELECT i.tenant_id, i.workspace_id, i.applet_id
+               FROM applet_host.installations AS i
+               JOIN unnest($1::uuid[], $2::uuid[], $3::text[]) AS k (tenant_id, workspace_id, applet_id)
+                    USING (tenant_id, workspace_id, applet_id)
+              WHERE i.state = '{\"state\": \"active\"}' AND i.grants IS NOT NULL",
+        )
+        .bind(tenants)
+        .bind(workspaces)
+        .bind(applets)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::database(doing))?;
+        rows.into_iter()
+            .map(|(tenant, workspace, applet)| {
+                let applet = applet.parse().map_err(|error| StoreError::damaged(doing, error))?;
+                Ok((TenantId::new(tenant), WorkspaceId::new(workspace), applet))
+            })
+            .collect()
+    }
+
     /// The package and the grants that an installation runs, or ran last, whatever its state. `None` before
     /// its first activation.
     ///
@@ -257,6 +306,23 @@ impl Store {
         row.map(|(grants,)| Ok((digest, Granted::read(grants, &status.applet)?))).transpose()
     }
 
+    /// The limits that an installation is held to, or was last. `None` before its first activation.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn installed_limits(&self, status: &InstallationStatus) -> Result<Option<Limits>, StoreError> {
+        let row: Option<(sqlx::types::Json<Limits>,)> = sqlx::query_as(
+            "SELECT limits FROM applet_host.installations WHERE tenant_id = $1 AND id = $2 AND grants IS NOT NULL",
+        )
+        .bind(status.tenant.as_uuid())
+        .bind(status.id.as_uuid())
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(StoreError::database("read an installation's limits"))?;
+        Ok(row.map(|(limits,)| limits.0))
+    }
+
     /// The grants that anybody's installation of an applet has, or is about to get. Database roles of any
     /// other grants are not used.
     ///
@@ -266,7 +332,7 @@ impl Store {
     pub async fn grants_in_use(&self, applet: &AppletId) -> Result<Vec<Grants>, StoreError> {
         let rows: Vec<(serde_json::Value,)> = sqlx::query_as(
             "SELECT grants FROM applet_host.installations
-              WHERE applet_id = $1 AND grants IS NOT NULL AND state ->> 'state' <> 'retired'
+              WHERE applet_id = $1 AND grants IS NOT NULL AND left_at IS NULL
               UNION
              SELECT a.granted
                FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id

@@ -3,6 +3,7 @@
 //! *Invariant:* every transaction here begins with the fence, so that whoever was replaced changes nothing.
 
 use applet_types::{AppletId, Failure, InstallationId, OperationId, PhysicalTable};
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 
@@ -15,6 +16,8 @@ pub struct OperationLease {
     pub(crate) operation: OperationId,
     pub(crate) installation: InstallationId,
     pub(crate) token: i64,
+    /// Whether the installation goes on being served meanwhile: then its state stays as it is.
+    pub(crate) serving: bool,
 }
 
 /// Names one step of one lease, so that another connection can mark it done in the transaction of its
@@ -39,6 +42,18 @@ impl StepToken {
         )
     }
 
+    /// The same with whatever came of it.
+    pub fn finish_statement_with(&self, result: &serde_json::Value) -> String {
+        let Self { operation, token, step } = self;
+        let result = result.to_string().replace('\\', "\\\\").replace('\'', "''");
+        format!("SELECT applet_host.finish_step('{operation}', {token}, {step}, E'{result}')")
+    }
+
+    /// The statement that fails when somebody has taken over, for a transaction without a record.
+    pub fn fence_statement(&self) -> String {
+        format!("SELECT applet_host.fence('{}', {})", self.operation, self.token)
+    }
+
     /// The statement that claims a table name for an applet, for the transaction that makes the table.
     /// Both names have no character that could end a literal.
     pub fn claim_statement(table: &PhysicalTable, applet: &AppletId) -> String {
@@ -57,13 +72,36 @@ impl OperationLease {
         StepToken { operation: self.operation, token: self.token, step }
     }
 
-    /// Announces a step before anything of it is done, and moves the installation's state to it. When the
-    /// step was finished before, what came of it.
+    /// Holds on to the operation while a step takes long.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] when somebody has taken over.
+    pub async fn renew(&mut self) -> Result<(), StoreError> {
+        fence(&mut self.connection, self.operation, self.token).await
+    }
+
+    /// Announces a step before anything of it is done, and moves the installation's state to it, unless it
+    /// is served meanwhile. When the step was finished before, what came of it.
     ///
     /// # Errors
     ///
     /// [`StoreError::Fenced`] when somebody has taken over.
     pub async fn announce(&mut self, step: u32, name: &str) -> Result<Option<serde_json::Value>, StoreError> {
+        self.announce_as(step, name, State::Applying { step }).await
+    }
+
+    /// The same for an operation during which the installation is in another state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] when somebody has taken over.
+    pub async fn announce_as(
+        &mut self,
+        step: u32,
+        name: &str,
+        state: State,
+    ) -> Result<Option<serde_json::Value>, StoreError> {
         let mut transaction =
             self.connection.begin().await.map_err(StoreError::database("announce a step"))?;
         fence(&mut transaction, self.operation, self.token).await?;
@@ -78,7 +116,9 @@ impl OperationLease {
         .fetch_one(&mut *transaction)
         .await
         .map_err(StoreError::database("announce a step"))?;
-        set_state(&mut transaction, self.installation, State::Applying { step }).await?;
+        if !self.serving {
+            set_state(&mut transaction, self.installation, state).await?;
+        }
         transaction.commit().await.map_err(StoreError::database("announce a step"))?;
         Ok(done)
     }
@@ -100,35 +140,72 @@ impl OperationLease {
             .map(|_| ())
     }
 
-    /// Ends the operation: the installation becomes active with what was approved, in one transaction.
+    /// Ends the operation: the installation is gone. Its deadline is that of its tenant's rows; where none
+    /// are kept, it is now and nothing can be restored.
     ///
     /// # Errors
     ///
     /// [`StoreError::Fenced`] when somebody has taken over.
+    pub async fn retire(mut self) -> Result<DateTime<Utc>, StoreError> {
+        let doing = "retire an installation";
+        let mut transaction = self.connection.begin().await.map_err(StoreError::database(doing))?;
+        fence(&mut transaction, self.operation, self.token).await?;
+        let (until, kept): (DateTime<Utc>, bool) = sqlx::query_as(
+            "SELECT coalesce(max(r.keep_until), clock_timestamp()), coalesce(max(r.keep_until), now()) > now()
+               FROM applet_host.installations AS i
+               JOIN applet_host.retentions AS r ON r.tenant_id = i.tenant_id AND r.applet_id = i.applet_id
+              WHERE i.id = $1 AND r.installation_id = i.id AND r.ended_at IS NULL",
+        )
+        .bind(self.installation.as_uuid())
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(StoreError::database(doing))?;
+        sqlx::query(
+            "UPDATE applet_host.installations
+                SET state = $2, grants = CASE WHEN $3 THEN grants END, generation = generation + 1,
+                    updated_at = now()
+              WHERE id = $1",
+        )
+        .bind(self.installation.as_uuid())
+        .bind(Json(State::Retired { until }))
+        .bind(kept)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::database(doing))?;
+        applied(&mut transaction, self.operation).await?;
+        end(&mut transaction, self.operation, "done", None).await?;
+        transaction.commit().await.map_err(StoreError::database(doing))?;
+        self.connection.close().await.map_err(StoreError::database("close"))?;
+        Ok(until)
+    }
+
+    /// Ends the operation: the installation becomes active with what was approved, in one transaction. One
+    /// that was served meanwhile keeps its state and switches.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] when somebody has taken over, [`StoreError::Busy`] when it was uninstalled.
     pub async fn activate(mut self) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin().await.map_err(StoreError::database("activate"))?;
         fence(&mut transaction, self.operation, self.token).await?;
-        sqlx::query(
+        let switched = sqlx::query(
             "UPDATE applet_host.installations AS i
-                SET state = $2, applet_digest = a.applet_digest, grants = a.granted, limits = a.limits,
-                    generation = i.generation + 1, updated_at = now()
+                SET state = CASE WHEN o.serving THEN i.state ELSE $2 END, applet_digest = a.applet_digest,
+                    grants = a.granted, limits = a.limits, left_at = NULL, generation = i.generation + 1,
+                    updated_at = now()
                FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
-              WHERE o.id = $1 AND i.id = o.installation_id",
+              WHERE o.id = $1 AND i.id = o.installation_id
+                AND (NOT o.serving OR i.state ->> 'state' IN ('active', 'disabled'))",
         )
         .bind(self.operation.as_uuid())
         .bind(Json(State::Active))
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::database("activate"))?;
-        sqlx::query(
-            "UPDATE applet_host.plans AS p SET state = 'applied'
-               FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
-              WHERE o.id = $1 AND p.id = a.plan_id",
-        )
-        .bind(self.operation.as_uuid())
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::database("activate"))?;
+        if switched.rows_affected() != 1 {
+            return Err(StoreError::Busy);
+        }
+        applied(&mut transaction, self.operation).await?;
         end(&mut transaction, self.operation, "done", None).await?;
         transaction.commit().await.map_err(StoreError::database("activate"))?;
         self.connection.close().await.map_err(StoreError::database("close"))
@@ -143,7 +220,9 @@ impl OperationLease {
         let mut transaction =
             self.connection.begin().await.map_err(StoreError::database("record a failure"))?;
         fence(&mut transaction, self.operation, self.token).await?;
-        set_state(&mut transaction, self.installation, State::Failed { step, resumable }).await?;
+        if !self.serving {
+            set_state(&mut transaction, self.installation, State::Failed { step, resumable }).await?;
+        }
         if resumable {
             sqlx::query("UPDATE applet_host.operations SET failure = $2 WHERE id = $1")
                 .bind(self.operation.as_uuid())
@@ -181,6 +260,20 @@ async fn fence(connection: &mut PgConnection, operation: OperationId, token: i64
         .await
         .map_err(StoreError::database("renew a lease"))
         .map(|_| ())
+}
+
+/// The plan is done.
+async fn applied(connection: &mut PgConnection, operation: OperationId) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE applet_host.plans AS p SET state = 'applied'
+           FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
+          WHERE o.id = $1 AND p.id = a.plan_id",
+    )
+    .bind(operation.as_uuid())
+    .execute(connection)
+    .await
+    .map_err(StoreError::database("end a plan"))
+    .map(|_| ())
 }
 
 async fn set_state(

@@ -20,6 +20,7 @@ mod migrations;
 mod operations;
 mod own_tables;
 mod plans;
+mod retentions;
 mod state;
 mod workspaces;
 
@@ -36,7 +37,8 @@ pub use error::StoreError;
 pub use installations::{Installation, InstallationStatus, StateChange};
 pub use lease::{OperationLease, StepToken};
 pub use operations::{OperationState, OperationStatus, StepStatus, Takeover};
-pub use plans::{NewPlan, PlanRecord, PlanState};
+pub use plans::{NewPlan, PlanKind, PlanRecord, PlanState};
+pub use retentions::{Holding, Retention};
 pub use state::State;
 pub use workspaces::Workspace;
 

@@ -5,7 +5,7 @@
 //! Neither is trusted for safety: every write carries the operation's *token*, which a takeover raises, so
 //! that a process that wakes up later is refused ([`StoreError::Fenced`]).
 
-use applet_types::{ApprovalId, Failure, InstallationId, OperationId, TenantId, WorkspaceId};
+use applet_types::{ApprovalId, Failure, InstallationId, OperationId, TenantId, UserId, WorkspaceId};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::types::Json;
@@ -13,9 +13,13 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::approved::mint;
+use crate::granted::Granted;
 use crate::installations::{StateChange, change_state};
-use crate::plans::lock_installation;
-use crate::{AppletDigest, ApprovalRefusal, ApprovedPlan, OperationLease, Store, StoreError, locks};
+use crate::plans::{lock_installation, open_plan};
+use crate::{
+    AppletDigest, ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease,
+    PlanRecord, PlanState, State, Store, StoreError, locks,
+};
 
 /// How far an operation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,6 +44,8 @@ pub struct OperationStatus {
     pub workspace: WorkspaceId,
     /// Of which installation.
     pub installation: InstallationId,
+    /// What it does: `install` or `uninstall`.
+    pub kind: String,
     /// How far.
     pub state: OperationState,
     /// What ended it.
@@ -119,11 +125,71 @@ impl Store {
         let Some((approval,)) = spent else {
             return Ok(Err(why_refused(&mut transaction, tenant, installation).await?));
         };
-        insert_operation(&mut transaction, operation, ApprovalId::new(approval)).await?;
-        change_state(&mut transaction, installation, change).await?;
-        let plan = mint(&mut transaction, operation).await?;
+        let plan =
+            start(&mut transaction, operation, ApprovalId::new(approval), installation, change).await?;
         transaction.commit().await.map_err(StoreError::database("start an operation"))?;
-        Ok(Ok((plan, OperationLease { connection, operation, installation, token: 1 })))
+        let serving = serves(change);
+        Ok(Ok((plan, OperationLease { connection, operation, installation, token: 1, serving })))
+    }
+
+    /// Starts the operation that applies the installation's open plan without a person's approval: the
+    /// caller has found that the plan grants nothing new. Written down as an approval of the policy, spent in
+    /// the same transaction. `None` when the plan is not, or no longer, waiting for a decision: somebody else
+    /// was faster.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] when the workspace is being changed, or the installation is not in the state
+    /// that `change` starts from.
+    pub async fn redeem_by_policy(
+        &self,
+        new: &NewApproval<'_>,
+        change: StateChange,
+    ) -> Result<Option<(ApprovedPlan, OperationLease)>, StoreError> {
+        let operation = OperationId::new(Uuid::now_v7());
+        let mut connection = self.session().await?;
+        if !try_lock(&mut connection, operation).await? {
+            return Err(StoreError::Busy);
+        }
+        let mut transaction = connection.begin().await.map_err(StoreError::database("start an operation"))?;
+        lock_installation(&mut transaction, new.tenant, new.installation).await?;
+        let open = open_plan(&mut transaction, new.tenant, new.installation).await?;
+        let Some(plan) = open.filter(|plan| plan.id == new.plan && plan.state == PlanState::Pending) else {
+            return Ok(None);
+        };
+        let approval = ApprovalId::new(Uuid::now_v7());
+        insert_policy_approval(&mut transaction, approval, new, &plan).await?;
+        let plan = start(&mut transaction, operation, approval, new.installation, change).await?;
+        transaction.commit().await.map_err(StoreError::database("start an operation"))?;
+        let (installation, serving) = (new.installation, serves(change));
+        Ok(Some((plan, OperationLease { connection, operation, installation, token: 1, serving })))
+    }
+
+    /// The packages that an installation has run, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn packages_run(
+        &self,
+        tenant: TenantId,
+        installation: InstallationId,
+    ) -> Result<Vec<AppletDigest>, StoreError> {
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "SELECT a.applet_digest
+               FROM applet_host.operations AS o JOIN applet_host.approvals AS a ON a.id = o.approval_id
+              WHERE o.tenant_id = $1 AND o.installation_id = $2 AND o.state = 'done'
+              ORDER BY o.finished_at DESC, o.id DESC",
+        )
+        .bind(tenant.as_uuid())
+        .bind(installation.as_uuid())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::database("list packages that ran"))?;
+        let read = |(digest,): (String,)| {
+            digest.parse().map_err(|error| StoreError::damaged("read an approval's applet digest", error))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Takes over an operation whose process has died or hangs.
@@ -134,23 +200,24 @@ impl Store {
     pub async fn take_over(&self, operation: OperationId) -> Result<Takeover, StoreError> {
         let mut connection = self.session().await?;
         let free = try_lock(&mut connection, operation).await?;
-        let taken: Option<(i64, Uuid)> = sqlx::query_as(
+        let taken: Option<(i64, Uuid, bool)> = sqlx::query_as(
             "UPDATE applet_host.operations
                 SET token = token + 1, lease_until = clock_timestamp() + interval '60 seconds'
               WHERE id = $1 AND state = 'running' AND ($2 OR lease_until < clock_timestamp())
-             RETURNING token, installation_id",
+             RETURNING token, installation_id, serving",
         )
         .bind(operation.as_uuid())
         .bind(free)
         .fetch_optional(&mut connection)
         .await
         .map_err(StoreError::database("take over an operation"))?;
-        let Some((token, installation)) = taken else {
+        let Some((token, installation, serving)) = taken else {
             return Ok(if free { Takeover::Over } else { Takeover::Held });
         };
         let plan = mint(&mut connection, operation).await?;
         let installation = InstallationId::new(installation);
-        Ok(Takeover::Taken(Box::new(plan), OperationLease { connection, operation, installation, token }))
+        let lease = OperationLease { connection, operation, installation, token, serving };
+        Ok(Takeover::Taken(Box::new(plan), lease))
     }
 
     /// Every operation that was started and not finished, oldest first, of all tenants: what a host looks
@@ -180,7 +247,7 @@ impl Store {
         installation: InstallationId,
     ) -> Result<Option<OperationStatus>, StoreError> {
         let row: Option<StatusRow> = sqlx::query_as(
-            "SELECT id, workspace_id, state, failure, created_at FROM applet_host.operations
+            "SELECT id, workspace_id, kind, state, failure, created_at FROM applet_host.operations
               WHERE tenant_id = $1 AND installation_id = $2 ORDER BY created_at DESC, id DESC LIMIT 1",
         )
         .bind(tenant.as_uuid())
@@ -188,12 +255,13 @@ impl Store {
         .fetch_optional(&self.pool)
         .await
         .map_err(StoreError::database("read an operation"))?;
-        let Some((id, workspace, state, failure, created_at)) = row else { return Ok(None) };
+        let Some((id, workspace, kind, state, failure, created_at)) = row else { return Ok(None) };
         Ok(Some(OperationStatus {
             id: OperationId::new(id),
             tenant,
             workspace: WorkspaceId::new(workspace),
             installation,
+            kind,
             state: operation_state(&state)?,
             failure: failure.map(|failure| failure.0),
             created_at,
@@ -228,7 +296,7 @@ impl Store {
     }
 }
 
-type StatusRow = (Uuid, Uuid, String, Option<Json<Failure>>, DateTime<Utc>);
+type StatusRow = (Uuid, Uuid, String, String, Option<Json<Failure>>, DateTime<Utc>);
 type StepRow = (i32, String, DateTime<Utc>, Option<DateTime<Utc>>, Option<serde_json::Value>);
 
 fn operation_state(text: &str) -> Result<OperationState, StoreError> {
@@ -250,19 +318,75 @@ async fn try_lock(connection: &mut PgConnection, operation: OperationId) -> Resu
         .map_err(StoreError::database("lock an operation"))
 }
 
+/// What answers hooks already goes on doing so while it is changed.
+const fn serves(change: StateChange) -> bool {
+    // An uninstall begins by refusing calls.
+    matches!(change.from, State::Active | State::Disabled)
+        && matches!(change.to, State::Active | State::Disabled)
+}
+
+/// Starts the operation of an approval that was spent in this transaction.
+async fn start(
+    connection: &mut PgConnection,
+    operation: OperationId,
+    approval: ApprovalId,
+    installation: InstallationId,
+    change: StateChange,
+) -> Result<ApprovedPlan, StoreError> {
+    insert_operation(connection, operation, approval, serves(change)).await?;
+    change_state(connection, installation, change).await?;
+    mint(connection, operation).await
+}
+
+async fn insert_policy_approval(
+    connection: &mut PgConnection,
+    approval: ApprovalId,
+    new: &NewApproval<'_>,
+    plan: &PlanRecord,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO applet_host.approvals (id, tenant_id, installation_id, plan_id, actor, applet_digest,
+                                            plan_digest, granted, limits, expires_at, consumed_at, by_policy)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10), now(), true)",
+    )
+    .bind(approval.as_uuid())
+    .bind(new.tenant.as_uuid())
+    .bind(new.installation.as_uuid())
+    .bind(new.plan.as_uuid())
+    .bind(new.actor.map(UserId::as_uuid))
+    .bind(plan.applet_digest.to_string())
+    .bind(&plan.digest)
+    .bind(Json(Granted::of(new.grants)))
+    .bind(Json(new.limits))
+    .bind(new.valid_for.min(MAX_APPROVAL_VALIDITY).as_secs_f64())
+    .execute(&mut *connection)
+    .await
+    .map_err(StoreError::database("keep an approval of the policy"))?;
+    sqlx::query("UPDATE applet_host.plans SET state = 'approved' WHERE id = $1")
+        .bind(new.plan.as_uuid())
+        .execute(connection)
+        .await
+        .map_err(StoreError::database("keep an approval of the policy"))
+        .map(|_| ())
+}
+
 async fn insert_operation(
     connection: &mut PgConnection,
     operation: OperationId,
     approval: ApprovalId,
+    serving: bool,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO applet_host.operations (id, tenant_id, workspace_id, installation_id, kind, approval_id)
-         SELECT $1, i.tenant_id, i.workspace_id, i.id, 'install', a.id
+        "INSERT INTO applet_host.operations (id, tenant_id, workspace_id, installation_id, kind, approval_id,
+                                             serving)
+         SELECT $1, i.tenant_id, i.workspace_id, i.id, p.kind, a.id, $3
            FROM applet_host.approvals AS a JOIN applet_host.installations AS i ON i.id = a.installation_id
+           JOIN applet_host.plans AS p ON p.id = a.plan_id
           WHERE a.id = $2",
     )
     .bind(operation.as_uuid())
     .bind(approval.as_uuid())
+    .bind(serving)
     .execute(connection)
     .await
     .map_err(StoreError::database("start an operation"))

@@ -38,6 +38,34 @@ impl PlanState {
     }
 }
 
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlanKind {
+    /// An applet comes, or what it runs changes.
+    Install,
+    /// It goes.
+    Uninstall,
+}
+
+impl PlanKind {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Uninstall => "uninstall",
+        }
+    }
+
+    pub(crate) fn read(text: &str) -> Result<Self, StoreError> {
+        Ok(match text {
+            "install" => Self::Install,
+            "uninstall" => Self::Uninstall,
+            other => return Err(StoreError::damaged("read a plan's kind", other)),
+        })
+    }
+}
+
 /// A plan about to be kept.
 #[derive(Debug)]
 pub struct NewPlan<'a> {
@@ -45,6 +73,8 @@ pub struct NewPlan<'a> {
     pub tenant: TenantId,
     /// For which installation.
     pub installation: InstallationId,
+    /// What it is for.
+    pub kind: PlanKind,
     /// Of which package.
     pub applet_digest: AppletDigest,
     /// The plan's own digest.
@@ -64,6 +94,8 @@ pub struct PlanRecord {
     pub installation: InstallationId,
     /// Of which applet.
     pub applet: AppletId,
+    /// What it is for.
+    pub kind: PlanKind,
     /// Of which package.
     pub applet_digest: AppletDigest,
     /// The plan's own digest.
@@ -83,6 +115,7 @@ struct Row {
     id: Uuid,
     installation_id: Uuid,
     applet_id: String,
+    kind: String,
     applet_digest: String,
     digest: String,
     plan: serde_json::Value,
@@ -102,6 +135,7 @@ impl TryFrom<Row> for PlanRecord {
                 .applet_id
                 .parse()
                 .map_err(|error| StoreError::damaged("read a plan's applet", error))?,
+            kind: PlanKind::read(&row.kind)?,
             applet_digest: row
                 .applet_digest
                 .parse()
@@ -130,6 +164,7 @@ impl Store {
         let mut transaction = self.pool.begin().await.map_err(StoreError::database("keep a plan"))?;
         lock_installation(&mut transaction, new.tenant, new.installation).await?;
         if let Some(same) = open_plan(&mut transaction, new.tenant, new.installation).await?
+            && same.kind == new.kind
             && same.applet_digest == new.applet_digest
             && same.digest == new.digest
         {
@@ -138,12 +173,14 @@ impl Store {
         void_open(&mut transaction, new.tenant, new.installation).await?;
         let id = Uuid::now_v7();
         sqlx::query(
-            "INSERT INTO applet_host.plans (id, tenant_id, installation_id, applet_digest, digest, plan, created_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO applet_host.plans
+                 (id, tenant_id, installation_id, kind, applet_digest, digest, plan, created_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(id)
         .bind(new.tenant.as_uuid())
         .bind(new.installation.as_uuid())
+        .bind(new.kind.as_str())
         .bind(new.applet_digest.to_string())
         .bind(new.digest)
         .bind(new.plan)
@@ -166,7 +203,7 @@ impl Store {
     /// When the database refuses.
     pub async fn plan(&self, tenant: TenantId, id: PlanId) -> Result<Option<PlanRecord>, StoreError> {
         sqlx::query_as::<_, Row>(
-            "SELECT p.id, p.installation_id, i.applet_id, p.applet_digest, p.digest, p.plan, p.state,
+            "SELECT p.id, p.installation_id, i.applet_id, p.kind, p.applet_digest, p.digest, p.plan, p.state,
                     p.created_by, p.created_at
                FROM applet_host.plans AS p JOIN applet_host.installations AS i ON i.id = p.installation_id
               WHERE p.tenant_id = $1 AND p.id = $2",
@@ -265,7 +302,7 @@ pub(crate) async fn open_plan(
     installation: InstallationId,
 ) -> Result<Option<PlanRecord>, StoreError> {
     sqlx::query_as::<_, Row>(
-        "SELECT p.id, p.installation_id, i.applet_id, p.applet_digest, p.digest, p.plan, p.state,
+        "SELECT p.id, p.installation_id, i.applet_id, p.kind, p.applet_digest, p.digest, p.plan, p.state,
                 p.created_by, p.created_at
            FROM applet_host.plans AS p JOIN applet_host.installations AS i ON i.id = p.installation_id
           WHERE p.tenant_id = $1 AND p.installation_id = $2 AND p.state IN ('pending', 'approved')",

@@ -63,6 +63,7 @@ fn new_plan<'a>(
     plan: &'a serde_json::Value,
 ) -> NewPlan<'a> {
     NewPlan {
+        kind: applet_store::PlanKind::Install,
         tenant: installation.tenant,
         installation: installation.id,
         applet_digest,

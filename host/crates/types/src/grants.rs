@@ -62,6 +62,24 @@ impl Columns {
         }
     }
 
+    /// Whether everything that `other` covers is covered.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Only(_), Self::All) => false,
+            (Self::Only(names), Self::Only(others)) => others.is_subset(names),
+        }
+    }
+
+    /// What either covers.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::All, _) | (_, Self::All) => Self::All,
+            (Self::Only(a), Self::Only(b)) => Self::Only(a.union(b).cloned().collect()),
+        }
+    }
+
     /// What both cover.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
@@ -86,6 +104,26 @@ pub struct TableGrant {
 }
 
 impl TableGrant {
+    /// The columns that one operation covers; a hard delete takes whole rows.
+    pub fn part(&self, operation: Operation) -> Option<Columns> {
+        match operation {
+            Operation::Read => self.read.clone(),
+            Operation::Insert => self.insert.clone(),
+            Operation::Update | Operation::SoftDelete => self.update.clone(),
+            Operation::HardDelete => self.delete.then_some(Columns::All),
+        }
+    }
+
+    /// Replaces what one operation covers.
+    pub fn set_part(&mut self, operation: Operation, columns: Option<Columns>) {
+        match operation {
+            Operation::Read => self.read = columns,
+            Operation::Insert => self.insert = columns,
+            Operation::Update | Operation::SoftDelete => self.update = columns,
+            Operation::HardDelete => self.delete = columns.is_some(),
+        }
+    }
+
     /// Whether anything at all is granted.
     pub const fn is_empty(&self) -> bool {
         self.read.is_none() && self.insert.is_none() && self.update.is_none() && !self.delete
@@ -123,6 +161,7 @@ impl fmt::Debug for GrantsDigest {
 pub struct Grants {
     tables: BTreeMap<SqlName, TableGrant>,
     own: BTreeMap<SqlName, PhysicalTable>,
+    withheld: BTreeMap<SqlName, TableGrant>,
     digest: GrantsDigest,
 }
 
@@ -157,6 +196,18 @@ impl Grants {
         self.own.values().any(|table| table.name() == physical)
     }
 
+    /// Requests of which not everything was granted, by the names that a guest may use for the table.
+    pub fn withheld(&self) -> impl Iterator<Item = (&SqlName, &TableGrant)> {
+        self.withheld.iter()
+    }
+
+    /// Whether the manifest asks for this and an admin has not granted it: worth another answer than what
+    /// was never asked for. Says nothing of whether the table exists.
+    pub fn is_withheld(&self, table: &SqlName, operation: Operation, column: Option<&SqlName>) -> bool {
+        let asked = self.withheld.get(table).and_then(|grant| grant.part(operation));
+        asked.is_some_and(|columns| column.is_none_or(|column| columns.contains(column)))
+    }
+
     /// The digest over everything granted.
     pub const fn digest(&self) -> GrantsDigest {
         self.digest
@@ -168,6 +219,7 @@ impl Grants {
 pub struct GrantsBuilder {
     tables: BTreeMap<SqlName, TableGrant>,
     own: BTreeMap<SqlName, PhysicalTable>,
+    withheld: BTreeMap<SqlName, TableGrant>,
 }
 
 impl GrantsBuilder {
@@ -183,23 +235,37 @@ impl GrantsBuilder {
         self.table(name)
     }
 
-    /// Seals the set. Tables for which nothing is granted are left out.
+    /// Notes a request of which not everything is granted, by a name that a guest may use. Grants nothing.
+    pub fn withheld(&mut self, name: SqlName, requested: TableGrant) {
+        self.withheld.insert(name, requested);
+    }
+
+    /// Seals the set. Tables for which nothing is granted are left out. What is withheld counts for the
+    /// digest: it decides how a refusal reads.
     pub fn build(self) -> Grants {
         let tables: BTreeMap<_, _> = self.tables.into_iter().filter(|(_, grant)| !grant.is_empty()).collect();
         let mut hash = Sha256::new();
         for (name, grant) in &tables {
-            hash_text(&mut hash, "table", name.as_str());
-            hash_columns(&mut hash, "read", grant.read.as_ref());
-            hash_columns(&mut hash, "insert", grant.insert.as_ref());
-            hash_columns(&mut hash, "update", grant.update.as_ref());
-            hash_text(&mut hash, "delete", if grant.delete { "yes" } else { "no" });
+            hash_grant(&mut hash, "table", name, grant);
         }
         for (declared, physical) in &self.own {
             hash_text(&mut hash, "own", declared.as_str());
             hash_text(&mut hash, "is", physical.name().as_str());
         }
-        Grants { tables, own: self.own, digest: GrantsDigest(hash.finalize().into()) }
+        for (name, grant) in &self.withheld {
+            hash_grant(&mut hash, "withheld", name, grant);
+        }
+        let digest = GrantsDigest(hash.finalize().into());
+        Grants { tables, own: self.own, withheld: self.withheld, digest }
     }
+}
+
+fn hash_grant(hash: &mut Sha256, label: &str, name: &SqlName, grant: &TableGrant) {
+    hash_text(hash, label, name.as_str());
+    hash_columns(hash, "read", grant.read.as_ref());
+    hash_columns(hash, "insert", grant.insert.as_ref());
+    hash_columns(hash, "update", grant.update.as_ref());
+    hash_text(hash, "delete", if grant.delete { "yes" } else { "no" });
 }
 
 /// Length-prefixed, so that no two different sets run together into the same bytes.
@@ -238,6 +304,21 @@ mod tests {
         let mut write = Grants::builder();
         write.table(name("clients")).insert = Some(Columns::All);
         assert_ne!(read.build().digest(), write.build().digest());
+    }
+
+    #[test]
+    fn f7_what_was_asked_for_and_not_granted_is_known_column_by_column() {
+        let mut builder = Grants::builder();
+        builder.table(name("clients")).read = Some(Columns::Only([name("id")].into()));
+        let asked = Columns::Only([name("id"), name("phone")].into());
+        builder.withheld(name("clients"), TableGrant { read: Some(asked), ..TableGrant::default() });
+        let grants = builder.build();
+        let withheld =
+            |operation, column: &str| grants.is_withheld(&name("clients"), operation, Some(&name(column)));
+        assert!(withheld(Operation::Read, "phone"));
+        assert!(!withheld(Operation::Read, "email"), "never asked for");
+        assert!(!withheld(Operation::Update, "phone"), "never asked for");
+        assert!(!grants.is_withheld(&name("chats"), Operation::Read, None));
     }
 
     #[test]

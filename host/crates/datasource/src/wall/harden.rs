@@ -16,10 +16,9 @@ pub(super) async fn apply(admin: &mut Admin) -> Result<(), Error> {
         .replace("{public_views}", VIEWS)
         .replace("{public_definers}", DEFINERS)
         .replace("{public_rights}", RIGHTS);
-    retrying(admin, "the rights of PUBLIC", async |admin: &mut Admin| {
+    retrying!(admin, "the rights of PUBLIC", {
         admin.transact(std::slice::from_ref(&script), "cannot take rights from PUBLIC").await
     })
-    .await
 }
 
 /// What PUBLIC, and so every applet, still holds of it: a line each.

@@ -32,7 +32,7 @@ FROM pg_catalog.pg_database d WHERE d.datname = current_database()";
 
 /// Makes schema, tables and secret if they are not there yet.
 pub(super) async fn ensure(admin: &mut Admin) -> Result<Keys, Error> {
-    retrying(admin, "schema `applet_host`", async |admin: &mut Admin| ensure_schema(admin).await).await?;
+    retrying!(admin, "schema `applet_host`", { ensure_schema(admin).await })?;
     let mut fresh = [0_u8; 32];
     rand::rng().fill_bytes(&mut fresh);
     let failed = || Error::statement("cannot read the host's secret");

@@ -89,10 +89,9 @@ pub(super) async fn guard(admin: &mut Admin, schemas: &[String], owned: &[String
         if statements.is_empty() {
             continue;
         }
-        retrying(admin, "a table that needs row security", async |admin: &mut Admin| {
+        retrying!(admin, "a table that needs row security", {
             admin.transact(&statements, &format!("cannot guard table `{}`", table.name)).await
-        })
-        .await?;
+        })?;
     }
     Ok(())
 }

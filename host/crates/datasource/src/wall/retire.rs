@@ -43,7 +43,7 @@ pub(super) async fn idle_commands(
 
 /// Takes all rights of a role in this database away and drops it.
 pub(super) async fn drop_role(admin: &mut Admin, role: &str) -> Result<(), Error> {
-    retrying(admin, "a role that is to go", async |admin: &mut Admin| {
+    retrying!(admin, "a role that is to go", {
         let exists: bool =
             sqlx::query_scalar("SELECT count(*) > 0 FROM pg_catalog.pg_roles WHERE rolname = $1")
                 .bind(role)
@@ -59,7 +59,6 @@ pub(super) async fn drop_role(admin: &mut Admin, role: &str) -> Result<(), Error
         }
         admin.transact(&statements, "cannot drop a role").await
     })
-    .await
 }
 
 /// Applet roles of other databases that hold rights in this one: it was made as a copy of a prepared one.
@@ -73,7 +72,7 @@ WHERE d.refclassid = 'pg_catalog.pg_authid'::regclass
 /// Takes away what they hold here; what they are to their own databases stays as it is.
 pub(super) async fn strangers(admin: &mut Admin, keys: &Keys) -> Result<(), Error> {
     let doing = "cannot take rights from other databases' roles";
-    retrying(admin, "rights of other databases' roles", async |admin: &mut Admin| {
+    retrying!(admin, "rights of other databases' roles", {
         let query = sqlx::query_as(STRANGERS).bind(keys.prefix());
         let strangers: Vec<(String, i64)> =
             query.fetch_all(admin.session()).await.map_err(Error::statement(doing))?;
@@ -91,5 +90,4 @@ pub(super) async fn strangers(admin: &mut Admin, keys: &Keys) -> Result<(), Erro
         }
         if statements.is_empty() { Ok(()) } else { admin.transact(&statements, doing).await }
     })
-    .await
 }

@@ -122,7 +122,7 @@ FROM pg_catalog.pg_attrdef d
 /// The group that policies name. Other databases of the server make it at the same time: whoever loses
 /// the race finds it there.
 pub(super) async fn ensure_guest(admin: &mut Admin) -> Result<(), Error> {
-    retrying(admin, "role `applet_guest`", async |admin: &mut Admin| {
+    retrying!(admin, "role `applet_guest`", {
         let mut statements = Vec::new();
         match state(admin, GUEST).await? {
             None => statements.push(format!("CREATE ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES}")),
@@ -139,7 +139,6 @@ pub(super) async fn ensure_guest(admin: &mut Admin) -> Result<(), Error> {
         }
         if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
     })
-    .await
 }
 
 /// Rights on relations that somebody gave to the group: every applet would have them.
@@ -224,11 +223,10 @@ async fn ensure_own(
 
 async fn make(admin: &mut Admin, wanted: &Wanted<'_>) -> Result<(), Error> {
     let settings = settings(admin).await?;
-    retrying(admin, "a login role", async |admin: &mut Admin| {
+    retrying!(admin, "a login role", {
         let statements = changes(admin, wanted, &settings).await?;
         if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
     })
-    .await
 }
 
 async fn database(admin: &mut Admin) -> Result<String, Error> {

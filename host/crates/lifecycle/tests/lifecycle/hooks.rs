@@ -10,7 +10,7 @@ use super::host::{COMPONENT, Database, Host, MANIFEST, Recording, admin, applet,
 #[tokio::test]
 async fn s4x_8_a_hook_that_is_listed_and_not_exported_is_refused_at_submit() {
     let database = Database::new().await;
-    let host = Host::on(&database.url).await;
+    let host = Host::with(&database.url, Faults::default(), Recording::without("on-upgrade")).await;
     let manifest = MANIFEST.replace("[on-install]", "[on-install, on-upgrade]\n  named: [summarise]");
     let refused =
         host.lifecycle.submit(&admin(1), Package { manifest: &manifest, component: COMPONENT }).await;

@@ -96,12 +96,19 @@ pub(crate) struct Recording {
     called: Mutex<Vec<HookCall>>,
     /// What every hook answers, if not success.
     fails: Option<HookError>,
+    /// A hook that components do not export.
+    lacks: Option<&'static str>,
 }
 
 impl Recording {
     /// Every hook fails.
     pub(crate) fn failing(error: HookError) -> Self {
         Self { fails: Some(error), ..Self::default() }
+    }
+
+    /// Components do not export this hook.
+    pub(crate) fn without(hook: &'static str) -> Self {
+        Self { lacks: Some(hook), ..Self::default() }
     }
 
     pub(crate) fn called(&self) -> Vec<HookCall> {
@@ -115,9 +122,11 @@ impl Applets for Recording {
         Ok(ComponentReport {
             digest: ComponentDigest::of(component),
             imports: vec!["applet:host/db@0.1.0".to_owned()],
-            exports: ["on-install", "on-enable", "on-disable"]
+            exports: ["on-install", "on-upgrade", "on-uninstall", "on-enable", "on-disable"]
+                .into_iter()
+                .filter(|hook| self.lacks != Some(hook))
                 .map(|hook| format!("applet:host/{hook}@0.1.0"))
-                .to_vec(),
+                .collect(),
         })
     }
 

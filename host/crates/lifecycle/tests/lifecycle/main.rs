@@ -4,6 +4,15 @@
 
 mod approval;
 mod crash;
+mod departures;
+mod export;
 mod hooks;
 mod host;
 mod install;
+mod notes;
+mod purge;
+mod retire_crash;
+mod retire_races;
+mod uninstall;
+mod upgrade;
+mod upgrade_faults;

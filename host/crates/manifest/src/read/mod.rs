@@ -76,6 +76,7 @@ fn request(node: &Node, path: &Path, report: &mut Report, writes: bool) -> Table
         table: fields.required_text("table"),
         operations: if writes { fields.texts("operations") } else { None },
         columns: fields.texts("columns"),
+        optional: fields.boolean("optional"),
     };
     fields.finish(&[
         ("operations", "operations are named under `permissions.database.write`"),

@@ -33,14 +33,16 @@ pub(crate) fn manifest(
         let message = "own tables are declared, but `permissions.database.createTables` is not `true`";
         report.add(ViolationCode::TablesNotRequested, &Path::root().key("tables"), message);
     }
-    let requests = permissions::permissions(&manifest.permissions.database, applet, &tables, limits, report);
+    let permissions::Asked { requests, optional } =
+        permissions::permissions(&manifest.permissions.database, applet, &tables, limits, report);
     let (hooks, settings) = (header::hooks(manifest, limits, report), header::settings(manifest, report));
     // A table is left out only with a violation. Should one ever be left out without, nothing is valid.
     if tables.len() != manifest.tables.len() {
         return None;
     }
     let canonical = ValidatedManifest::canonical_text(manifest);
-    Some(ValidatedManifest { header: header?, create_tables, tables, requests, hooks, settings, canonical })
+    let header = header?;
+    Some(ValidatedManifest { header, create_tables, tables, requests, optional, hooks, settings, canonical })
 }
 
 /// A usable name, or a violation.

@@ -22,6 +22,13 @@ const HOST_WRITES: [&str; 2] = ["tenant_id", "created_at"];
 /// Requested grants by physical table.
 pub(crate) type Requests = BTreeMap<SqlName, TableGrant>;
 
+/// What a manifest asks for, and the part of it that it can do without.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) requests: Requests,
+    pub(crate) optional: Requests,
+}
+
 /// Validates the permission lists. Own tables imply read, insert and update of all their columns.
 pub(super) fn permissions(
     asked: &DatabasePermissions,
@@ -29,9 +36,9 @@ pub(super) fn permissions(
     own: &[OwnTable],
     limits: &ManifestLimits,
     report: &mut Report,
-) -> Requests {
+) -> Asked {
     let path = Path::root().key("permissions").key("database");
-    let mut lowering = Lowering { own, applet, requests: Requests::new(), report };
+    let mut lowering = Lowering { own, applet, requests: Requests::new(), optional: Requests::new(), report };
     lowering.read(&asked.read, &path.key("read"), limits);
     lowering.write(&asked.write, &path.key("write"), limits);
     lowering.delete(&asked.delete, &path.key("delete"), limits);
@@ -41,13 +48,14 @@ pub(super) fn permissions(
         grant.insert = Some(Columns::All);
         grant.update = Some(Columns::All);
     }
-    lowering.requests
+    Asked { requests: lowering.requests, optional: lowering.optional }
 }
 
 struct Lowering<'a> {
     own: &'a [OwnTable],
     applet: Option<&'a AppletId>,
     requests: Requests,
+    optional: Requests,
     report: &'a mut Report,
 }
 
@@ -58,6 +66,9 @@ impl Lowering<'_> {
             let path = path.index(position);
             let columns = self.columns(request, &path);
             let Some(table) = self.table(request.table.as_ref(), &path) else { continue };
+            if request.optional == Some(true) {
+                self.optional.entry(table.clone()).or_default().read = Some(columns.clone());
+            }
             if self.requests.entry(table).or_default().read.replace(columns).is_some() {
                 self.repeated(request, Operation::Read, &path);
             }
@@ -83,6 +94,9 @@ impl Lowering<'_> {
                     self.repeated(request, operation, &path);
                 }
                 lower(self.requests.entry(table.clone()).or_default(), operation, &columns);
+                if request.optional == Some(true) {
+                    lower(self.optional.entry(table.clone()).or_default(), operation, &columns);
+                }
             }
         }
     }

@@ -60,8 +60,7 @@ impl Sealer {
         let plain = encode(outcome, milliseconds(expires))?;
         let count = u8::try_from(binding.stamps.len()).ok()?;
         let aad = bound_to(binding);
-        let sealed =
-            self.0.encrypt(&XNonce::from(nonce), Payload { msg: &plain, aad: &aad }).ok()?;
+        let sealed = self.0.encrypt(&XNonce::from(nonce), Payload { msg: &plain, aad: &aad }).ok()?;
         let mut envelope = Vec::with_capacity(2 + NONCE + binding.stamps.len() * STAMP + sealed.len());
         envelope.push(VERSION);
         envelope.extend_from_slice(&nonce);

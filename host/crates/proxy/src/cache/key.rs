@@ -38,7 +38,11 @@ impl Secrets {
     /// Derives them from the database's secret.
     pub(crate) fn derive(secret: &[u8; 32]) -> Self {
         let of = |purpose: &str| keyed(secret).chain_update(purpose).finalize().into_bytes();
-        Self { keys: keyed(&of("keys").into()), names: keyed(&of("names").into()), values: of("values").into() }
+        Self {
+            keys: keyed(&of("keys").into()),
+            names: keyed(&of("names").into()),
+            values: of("values").into(),
+        }
     }
 
     /// The key of an answer.

@@ -61,14 +61,17 @@ pub(super) struct Link {
 
 /// Why a URL cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not the URL of a Redis: write `redis://host:port`, `redis+unix:///path` or several of a cluster with commas")]
+#[error(
+    "`{0}` is not the URL of a Redis: write `redis://host:port`, `redis+unix:///path` or several of a cluster with commas"
+)]
 pub struct InvalidRedisUrl(String);
 
 /// The URLs of one server or of some nodes of a cluster, separated by commas.
 pub(super) fn parse(text: &str) -> Result<Vec<Secret>, InvalidRedisUrl> {
     let urls: Vec<&str> = text.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
     // A URL may carry a password.
-    let hidden = || text.split_once("://").map_or_else(|| "…".to_owned(), |(scheme, _)| format!("{scheme}://…"));
+    let hidden =
+        || text.split_once("://").map_or_else(|| "…".to_owned(), |(scheme, _)| format!("{scheme}://…"));
     if urls.is_empty() || urls.iter().any(|url| url.into_connection_info().is_err()) {
         return Err(InvalidRedisUrl(hidden()));
     }
@@ -128,8 +131,12 @@ impl Shared {
         add(&mut pipeline);
         let asked = async {
             match connection {
-                Connection::Single(mut connection) => pipeline.query_async::<Vec<Value>>(&mut connection).await,
-                Connection::Cluster(mut connection) => pipeline.query_async::<Vec<Value>>(&mut connection).await,
+                Connection::Single(mut connection) => {
+                    pipeline.query_async::<Vec<Value>>(&mut connection).await
+                }
+                Connection::Cluster(mut connection) => {
+                    pipeline.query_async::<Vec<Value>>(&mut connection).await
+                }
             }
         };
         match timeout(CALL, asked).await {

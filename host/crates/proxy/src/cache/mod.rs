@@ -204,7 +204,12 @@ impl QueryCache {
     }
 
     /// Looks for the answer to a question about these tables.
-    pub(crate) async fn lookup(&self, asked: &Asked<'_>, tables: Vec<SqlName>, policy: CacheLimits) -> Lookup {
+    pub(crate) async fn lookup(
+        &self,
+        asked: &Asked<'_>,
+        tables: Vec<SqlName>,
+        policy: CacheLimits,
+    ) -> Lookup {
         let inner = &self.inner;
         let digest = inner.secrets.digest(asked);
         let owner = Owner { tenant: asked.call.tenant, installation: asked.call.installation };
@@ -351,8 +356,7 @@ impl Inner {
 
     /// Whether the owner's share has room for this answer.
     fn admit(&self, question: &Question<'_>, outcome: &Outcome, now: Instant, until: Instant) -> bool {
-        let share =
-            Share { entries: question.policy.entries, tenant_bytes: self.limits.cache_tenant_bytes };
+        let share = Share { entries: question.policy.entries, tenant_bytes: self.limits.cache_tenant_bytes };
         let bytes = memory::size(outcome);
         bytes <= self.limits.cache_value_bytes
             && self.ledger().admit(question.digest, question.owner, bytes, share, now, until)

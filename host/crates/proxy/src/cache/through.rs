@@ -111,7 +111,8 @@ fn changed<'a>(catalog: &Catalog, uses: impl IntoIterator<Item = &'a TableUse>) 
     }
     let mut seen: BTreeSet<SqlName> = followed.iter().cloned().collect();
     while let Some(target) = followed.pop() {
-        let followers = catalog.tables().filter(|table| table.foreign_keys.iter().any(|key| key.target == target));
+        let followers =
+            catalog.tables().filter(|table| table.foreign_keys.iter().any(|key| key.target == target));
         for follower in followers {
             if seen.insert(follower.name.clone()) {
                 tables.insert(follower.name.clone());

@@ -151,11 +151,18 @@ impl Watch {
         if let Some(seen) = self.recent() {
             return (!seen.silent).then_some(seen.epoch);
         }
-        let watch = Arc::clone(self);
-        // On its own, so that a reader which stops waiting does not cut the exchange off.
-        let looking = tokio::spawn(async move { watch.look().await });
-        let seen = timeout(PATIENCE, looking).await.ok()?.ok()??;
-        (!seen.silent && seen.at.elapsed() < LOOK).then_some(seen.epoch)
+        let asked = Instant::now();
+        // A look that took long is void when it is over.
+        while asked.elapsed() < PATIENCE {
+            let watch = Arc::clone(self);
+            // On its own, so that a reader which stops waiting does not cut the exchange off.
+            let looking = tokio::spawn(async move { watch.look().await });
+            let seen = timeout(PATIENCE, looking).await.ok()?.ok()??;
+            if seen.at.elapsed() < LOOK {
+                return (!seen.silent).then_some(seen.epoch);
+            }
+        }
+        None
     }
 
     fn recent(&self) -> Option<Seen> {

@@ -143,11 +143,19 @@ async fn g25_values_that_somebody_swaps_are_found_out() {
             if keys.len() < 2 {
                 continue;
             }
-            let values: Vec<Option<Vec<u8>>> = redis::cmd("MGET").arg(&keys).query_async(client).await.unwrap();
+            let values: Vec<Option<Vec<u8>>> =
+                redis::cmd("MGET").arg(&keys).query_async(client).await.unwrap();
             let by = rand::rng().random_range(1..keys.len());
             for (key, value) in keys.iter().zip(values.iter().cycle().skip(by)) {
                 if let Some(value) = value {
-                    redis::cmd("SET").arg(key).arg(value).arg("PX").arg(5_000).exec_async(client).await.unwrap();
+                    redis::cmd("SET")
+                        .arg(key)
+                        .arg(value)
+                        .arg("PX")
+                        .arg(5_000)
+                        .exec_async(client)
+                        .await
+                        .unwrap();
                 }
             }
         }

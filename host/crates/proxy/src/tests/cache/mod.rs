@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use applet_types::{
-    CacheLimits, Database as _, Encoding, Failure, HostLimits, InstallationId, Invocation, Limits, Login, Outcome,
-    Secret, Statement, TenantId, Value,
+    CacheLimits, Database as _, Encoding, Failure, HostLimits, InstallationId, Invocation, Limits, Login,
+    Outcome, Secret, Statement, TenantId, Value,
 };
 use uuid::Uuid;
 

@@ -26,9 +26,17 @@ async fn s4_62_a_read_is_answered_from_the_cache_until_an_applet_writes() {
         }
         assert_eq!(host.hits(), before + 2, "{:?}", host.cache.status());
         database.sql("UPDATE clients SET age = 70");
-        assert_eq!(host.json(&call, BY_ID, &[Value::Integer(1)]).await, json!([["client 1", 1]]), "from the cache");
+        assert_eq!(
+            host.json(&call, BY_ID, &[Value::Integer(1)]).await,
+            json!([["client 1", 1]]),
+            "from the cache"
+        );
         host.query(&call, "UPDATE clients SET name = 'x' WHERE id = 1", &[]).await.unwrap();
-        assert_eq!(host.json(&call, BY_ID, &[Value::Integer(1)]).await, json!([["x", 70]]), "read your writes");
+        assert_eq!(
+            host.json(&call, BY_ID, &[Value::Integer(1)]).await,
+            json!([["x", 70]]),
+            "read your writes"
+        );
         let batch = [
             Statement { sql: "UPDATE clients SET name = 'y' WHERE id = 1".into(), parameters: vec![] },
             Statement { sql: BY_ID.into(), parameters: vec![Value::Integer(1)] },
@@ -171,9 +179,9 @@ async fn g26_many_who_ask_the_same_ask_the_database_once() {
     for id in 1..=20 {
         for _ in 0..50 {
             let host = Arc::clone(&host);
-            asking.push(tokio::spawn(async move {
-                host.json(&caching(A), BY_ID, &[Value::Integer(id)]).await
-            }));
+            asking.push(tokio::spawn(
+                async move { host.json(&caching(A), BY_ID, &[Value::Integer(id)]).await },
+            ));
         }
     }
     for asked in asking {

@@ -14,7 +14,8 @@ const BLOCKS: usize = 30;
 const READS: u32 = 100;
 
 async fn block(host: &Host, call: impl Fn() -> Invocation) -> Duration {
-    let statement = Statement { sql: "SELECT id, name, age, email FROM clients ORDER BY id".into(), parameters: vec![] };
+    let statement =
+        Statement { sql: "SELECT id, name, age, email FROM clients ORDER BY id".into(), parameters: vec![] };
     let started = Instant::now();
     for _ in 0..READS {
         let outcome = host.proxy.query(&call(), &statement, Encoding::Packed).await.unwrap();
@@ -50,13 +51,18 @@ async fn cached_read_of_100_rows() {
     for _ in 0..BLOCKS {
         for (name, host, _, times) in &mut hosts {
             let plain = *name == "postgresql";
-            let call = || if plain { invocation("applet-one", A, crate::testing::grants()) } else { caching(A) };
+            let call =
+                || if plain { invocation("applet-one", A, crate::testing::grants()) } else { caching(A) };
             times.push(block(host, call).await);
         }
     }
     let base = quartile(hosts[0].3.clone());
     for (name, host, _, times) in hosts {
         let time = quartile(times);
-        println!("{name:26} {time:>10.1?}  x{:.3}  {:?}", time.as_secs_f64() / base.as_secs_f64(), host.counts());
+        println!(
+            "{name:26} {time:>10.1?}  x{:.3}  {:?}",
+            time.as_secs_f64() / base.as_secs_f64(),
+            host.counts()
+        );
     }
 }
