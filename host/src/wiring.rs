@@ -13,7 +13,7 @@ use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::embedded::{self, Postgres, StartOptions};
 use applet_datasource::{Admin, check, doctor, wall};
 use applet_lifecycle::{Faults, Lifecycle, Parts};
-use applet_proxy::{AuditQueue, AuditWriter, Proxy, ProxyConfig};
+use applet_proxy::{AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, Target};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_store::Store;
 use applet_types::{HostLimits, Limits, Secret};
@@ -35,6 +35,7 @@ const ATTACH_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Host {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) proxy: Proxy,
+    pub(crate) cache: QueryCache,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) admin_url: String,
     pub(crate) catalog: CatalogOptions,
@@ -93,9 +94,11 @@ impl Host {
             host_limits.audit_queue,
             place.audit_strict,
         );
+        let cache = cache(place, purpose, &keys, &target, &host_limits)?;
         let logins = Arc::new(keys);
         let mut config = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
         config.limits = host_limits.clone();
+        config.cache = Some(cache.clone());
         let proxy = Proxy::new(config);
         let runtime = Arc::new(runtime(&directory, proxy.clone(), &host_limits)?);
         let sealing = match purpose.serves {
@@ -116,7 +119,7 @@ impl Host {
             now: Instant::now,
             faults: Faults::from_environment().map_err(told)?,
         });
-        Ok(Self { lifecycle, proxy, runtime, admin_url, catalog: options, audit, sealing, postgres })
+        Ok(Self { lifecycle, proxy, cache, runtime, admin_url, catalog: options, audit, sealing, postgres })
     }
 
     /// Reads the database's catalogue again, for the proxy to go by.
@@ -230,6 +233,25 @@ async fn database(
         started.map_err(|_| CommandError::usage("the private PostgreSQL does not start"))?.map_err(told)?;
     let url = postgres.ensure_database(DATABASE).await.map_err(told)?;
     Ok((Some(postgres), url))
+}
+
+/// The read cache: in Redis where there is one, else in memory.
+fn cache(
+    place: &Place,
+    purpose: Purpose,
+    keys: &wall::Keys,
+    target: &Target,
+    limits: &HostLimits,
+) -> Result<QueryCache, CommandError> {
+    QueryCache::start(CacheConfig {
+        target: target.clone(),
+        login: keys.cache_login(),
+        secret: keys.cache_key(),
+        redis: place.redis_url.clone(),
+        limits: limits.clone(),
+        writes: purpose.serves,
+    })
+    .map_err(told)
 }
 
 fn runtime(directory: &Path, proxy: Proxy, limits: &HostLimits) -> Result<Runtime, CommandError> {

@@ -2,6 +2,7 @@
 
 mod approve;
 mod audit;
+mod cache;
 mod check;
 mod demo;
 mod demo_uninstall;
@@ -68,6 +69,10 @@ pub(crate) struct Place {
     /// Answer reads and refusals only once they are recorded durably in the audit trail.
     #[arg(long, env = "APPLET_AUDIT_STRICT")]
     pub(crate) audit_strict: bool,
+    /// A Redis to share cached reads with other hosts: redis://host:port, redis+unix:///path, or several
+    /// nodes of a cluster with commas. Without one, reads are cached in memory while one host is alone.
+    #[arg(long, env = "APPLET_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) redis_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +99,7 @@ enum Command {
     Token(token::Token),
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
+    Cache(cache::Cache),
 }
 
 impl Cli {
@@ -123,6 +129,7 @@ impl Cli {
             Command::Token(command) => command.run(output),
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
+            Command::Cache(command) => command.run(output).await,
         };
         result.unwrap_or_else(|error| {
             output.error(&error);

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use applet_gate::ScopedStatement;
+use applet_gate::{ScopedStatement, TableUse};
 use applet_types::{AuditRecord, Encoding, ErrorCode, Failure, Invocation, Outcome, Statement, Transaction};
 use async_trait::async_trait;
 
+use crate::cache;
 use crate::errors;
 use crate::execute::{self, Allowance, Executable, within};
 use crate::memo::Judge;
@@ -37,6 +38,8 @@ pub(crate) struct Open {
     last_used: Instant,
     /// Records of writes that the next message takes along.
     unsent: Vec<AuditRecord>,
+    /// What was done to tables by statements that changed rows.
+    changed: Vec<TableUse>,
     _holding: Holding,
 }
 
@@ -55,6 +58,7 @@ impl Open {
             opened: now,
             last_used: now,
             unsent: Vec::new(),
+            changed: Vec::new(),
             _holding: holding,
         })
     }
@@ -103,6 +107,7 @@ impl Open {
         self.call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
         if !executable.is_read() {
             self.unsent.extend(trail.succeeded(outcome.affected));
+            self.changed.extend(scoped.tables().iter().filter(|_| outcome.affected > 0).cloned());
         }
         self.last_used = Instant::now();
         Ok(outcome)
@@ -125,7 +130,10 @@ impl Open {
             return Err(failure);
         }
         let end = if self.inner.config.rollback_each { End::Rollback } else { End::Commit };
-        execute::finish(&mut lease, &self.unsent, self.call.tenant, end, &context).await
+        let marked = self.inner.mark(&self.call, self.judge.catalog(), &self.changed).await;
+        let finished = execute::finish(&mut lease, &self.unsent, self.call.tenant, end, &context).await;
+        cache::settle(marked, &finished).await;
+        finished
     }
 }
 
@@ -330,7 +338,11 @@ async fn commit_batch(
         .collect();
     let context = context(call, judge, &[], false);
     let end = if inner.config.rollback_each { End::Rollback } else { End::Commit };
+    let uses = admitted.iter().zip(outcomes).filter(|(_, outcome)| outcome.affected > 0);
+    let uses = uses.flat_map(|(one, _)| one.scoped.tables());
+    let marked = inner.mark(call, judge.catalog(), uses).await;
     let finished = execute::finish(lease, &audits, call.tenant, end, &context).await;
+    cache::settle(marked, &finished).await;
     if finished.is_err() {
         let mut records = audits.into_iter();
         for one in admitted {

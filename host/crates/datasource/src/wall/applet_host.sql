@@ -92,6 +92,21 @@ CREATE TABLE IF NOT EXISTS applet_host.audit_writers (
 );
 CREATE INDEX IF NOT EXISTS audit_writers_unsettled ON applet_host.audit_writers (writer) WHERE settled_at IS NULL;
 
+-- The read cache (SPEC Decision 8). Whatever is cached belongs to one epoch; a new epoch leaves all of it
+-- behind.
+CREATE TABLE IF NOT EXISTS applet_host.cache_epoch (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    epoch    bigint NOT NULL
+);
+INSERT INTO applet_host.cache_epoch (epoch) VALUES (1) ON CONFLICT DO NOTHING;
+
+-- Hosts that write without being able to tell the others, by lease: while one is here, no other host serves
+-- anything cached.
+CREATE TABLE IF NOT EXISTS applet_host.cache_writers (
+    host     uuid PRIMARY KEY,
+    until_at timestamptz NOT NULL
+);
+
 REVOKE ALL ON ALL TABLES IN SCHEMA applet_host FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA applet_host FROM PUBLIC;
 

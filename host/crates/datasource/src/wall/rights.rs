@@ -107,6 +107,20 @@ pub(super) fn audit_rights(database: &str) -> BTreeSet<Right> {
     desired.rights
 }
 
+/// What the role that watches over the read cache has to hold.
+pub(super) fn cache_rights(database: &str) -> BTreeSet<Right> {
+    let mut desired = Desired::default();
+    desired.add("DATABASE", "", database, "", "CONNECT");
+    desired.add("SCHEMA", "", "applet_host", "", "USAGE");
+    for privilege in ["SELECT", "UPDATE"] {
+        desired.add("TABLE", "applet_host", "cache_epoch", "", privilege);
+    }
+    for privilege in ["SELECT", "INSERT", "UPDATE", "DELETE"] {
+        desired.add("TABLE", "applet_host", "cache_writers", "", privilege);
+    }
+    desired.rights
+}
+
 impl Desired {
     fn add(&mut self, kind: &str, schema: &str, name: &str, column: &str, privilege: &str) {
         self.rights.insert(Right {

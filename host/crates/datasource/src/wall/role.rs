@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use applet_types::{Login, SqlName};
 use sha2::{Digest as _, Sha256};
 
-use super::rights::{Right, Sequence, audit_rights, desired, grant_statements};
+use super::rights::{Right, Sequence, audit_rights, cache_rights, desired, grant_statements};
 use super::{GUEST, Preparation, Purpose};
 use crate::ddl::retrying;
 use crate::locks::ROLE_IN_USE;
@@ -196,16 +196,32 @@ pub(super) async fn ensure(
     Ok(desired.missing)
 }
 
-/// Makes the role that may add to the audit trail and do nothing else.
+/// The role that writes the audit trail.
 pub(super) async fn ensure_auditor(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+    let rights = audit_rights(&database(admin).await?);
+    ensure_own(admin, login, "audit", rights).await
+}
+
+/// Makes the role that watches over the read cache and does nothing else.
+pub(super) async fn ensure_watcher(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+    let rights = cache_rights(&database(admin).await?);
+    ensure_own(admin, login, "cache", rights).await
+}
+
+async fn ensure_own(
+    admin: &mut Admin,
+    login: &Login,
+    grants: &str,
+    rights: BTreeSet<Right>,
+) -> Result<(), Error> {
     let wanted = Wanted {
         login,
         applet: "",
-        grants: "audit".to_owned(),
+        grants: grants.to_owned(),
         purpose: Purpose::Installation,
         bypass: false,
         guest: false,
-        rights: audit_rights(&database(admin).await?),
+        rights,
     };
     make(admin, &wanted).await
 }
