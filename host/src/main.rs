@@ -1,6 +1,7 @@
 //! The program `applet`: commands, configuration and wiring. What it does is in the crates it wires up.
 
 mod cli;
+mod config;
 mod demo_data;
 mod endpoint;
 mod lifecycle_hooks;

@@ -8,9 +8,9 @@
 
 use std::collections::BTreeMap;
 
+use applet_types::ManifestLimits;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
-use crate::limits::ManifestLimits;
 use crate::path::Path;
 use crate::violation::{Violation, ViolationCode, Violations, quoted};
 

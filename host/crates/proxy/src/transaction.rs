@@ -81,7 +81,7 @@ impl Open {
         let left = self.time_left()?;
         let scoped = self.inner.admit(&self.judge, &self.call, statement, trail)?;
         let executable = Executable::from(&*scoped);
-        let allowance = Allowance::of(&self.call, left, &self.inner.session_limits)?;
+        let allowance = Allowance::of(&self.call, left, &self.inner.config.session_limits)?;
         let context = context(&self.call, &self.judge, scoped.tables(), allowance.deadline_near);
         let lease = self.lease.as_mut().ok_or_else(gone)?;
         let limits = &self.call.limits.execution;
@@ -290,7 +290,7 @@ async fn run_batch(
         let (chunk, after) = rest.split_at_checked(chunk_length(rest)).unwrap_or((rest, &[]));
         rest = after;
         let left = whole.saturating_sub(opened.elapsed());
-        let allowance = Allowance::of(call, left, &inner.session_limits)?;
+        let allowance = Allowance::of(call, left, &inner.config.session_limits)?;
         let begin = !reads_only && outcomes.is_empty();
         let ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
         let tables: Vec<_> = chunk.iter().flat_map(|one| one.scoped.tables().iter().cloned()).collect();
