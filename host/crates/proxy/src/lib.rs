@@ -21,6 +21,7 @@ mod tests;
 mod trail;
 mod transaction;
 mod values;
+mod watchdog;
 mod wire;
 
 pub use audit::{AuditQueue, AuditWriter};
