@@ -50,6 +50,12 @@ fn documented_limits_are_those_that_ship() {
         StatementLimits::MEANINGS,
         [&StatementLimits::default(), &StatementLimits::MAXIMUM],
     );
+    text.push_str(
+        "\nOne more bound cannot be changed: an expression may nest 38 operators, casts, functions or CASEs, \
+         wherever in the statement it\nstands; in shallow places a few more pass, with more subqueries than the default fewer. A chain of operators nests \
+         (`a + b + c`, `a || b || c`, `a::text::text`), AND, OR and lists do not.\nThe second parser's decoder \
+         reads no deeper (`statement-too-large`, rule `nesting`).\n",
+    );
     table(
         &mut text,
         "execution",
