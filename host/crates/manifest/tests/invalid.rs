@@ -191,8 +191,13 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// `PROPTEST_CASES` asks for more (`make test-long`).
+fn cases() -> u32 {
+    std::env::var_os("PROPTEST_CASES").map_or(500, |_| ProptestConfig::default().cases)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn s4x_11_no_mutation_of_a_manifest_panics_and_what_loads_loads_again(bytes in mutated()) {
