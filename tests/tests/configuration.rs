@@ -1,5 +1,7 @@
 //! The operator's configuration, by the program: file, environment, flags, and what they do to limits.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::process::Command;
 
 use applet_tests::applet;

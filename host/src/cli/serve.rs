@@ -67,6 +67,7 @@ impl Serve {
         }
         host.lifecycle.retire_unused_roles().await.map_err(refused)?;
         let service = Arc::new(Service::new(Arc::clone(&host)));
+        service.follow();
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| CommandError::usage(format!("cannot listen on {listen}: {error}")))?;

@@ -15,6 +15,9 @@ pub use crate::bindings::imports::applet::host::types::{Column, ColumnType};
 
 const NULL: u32 = u32::MAX;
 
+/// Room that is made for rows before the first is read: the host's cap.
+const MOST_ROWS: usize = 1_000;
+
 /// One cell, read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'a> {
@@ -123,7 +126,14 @@ impl Rows {
     ///
     /// When a cell does not fit.
     pub fn decode<T: FromRow>(&self) -> Result<Vec<T>> {
-        self.iter().map(|row| T::from_row(&row?)).collect()
+        let mut rest = self.iter();
+        // One row's worth of cells, filled again and again.
+        let mut row = Row { columns: &self.columns, cells: Vec::with_capacity(self.columns.len()) };
+        let mut decoded = Vec::with_capacity(self.count.min(MOST_ROWS));
+        while rest.read(&mut row.cells)? {
+            decoded.push(T::from_row(&row)?);
+        }
+        Ok(decoded)
     }
 
     /// The first row as this type, or `None`.
@@ -191,22 +201,12 @@ impl<'a> Iterator for Iter<'a> {
     type Item = Result<Row<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let columns = self.columns;
-        let mut cells = Vec::with_capacity(columns.len());
-        for column in columns {
-            match self.cell(column.kind) {
-                Some(cell) => cells.push(cell),
-                None => {
-                    self.left = 0;
-                    return Some(Err(Error::decode(format!(
-                        "the cells of column `{}` are damaged",
-                        column.name
-                    ))));
-                }
-            }
+        let mut cells = Vec::with_capacity(self.columns.len());
+        match self.read(&mut cells) {
+            Ok(true) => Some(Ok(Row { columns: self.columns, cells })),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
         }
-        Some(Ok(Row { columns, cells }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -215,6 +215,22 @@ impl<'a> Iterator for Iter<'a> {
 }
 
 impl<'a> Iter<'a> {
+    /// The cells of the next row; `false` after the last.
+    fn read(&mut self, cells: &mut Vec<Cell<'a>>) -> Result<bool> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(false) };
+        self.left = left;
+        cells.clear();
+        let columns = self.columns;
+        for column in columns {
+            let Some(cell) = self.cell(column.kind) else {
+                self.left = 0;
+                return Err(Error::decode(format!("the cells of column `{}` are damaged", column.name)));
+            };
+            cells.push(cell);
+        }
+        Ok(true)
+    }
+
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
@@ -272,7 +288,19 @@ impl<'a> Row<'a> {
     ///
     /// When there is no such column, or its cell does not fit.
     pub fn get<T: FromCell>(&self, column: impl ColumnIndex) -> Result<T> {
-        let place = column.find(self.columns)?;
+        self.at(column.find(self.columns)?)
+    }
+
+    /// The cell of the column of this name, which is most likely in this place.
+    #[doc(hidden)]
+    pub fn field<T: FromCell>(&self, likely: usize, name: &str) -> Result<T> {
+        match self.columns.get(likely) {
+            Some(column) if column.name == name => self.at(likely),
+            _ => self.get(name),
+        }
+    }
+
+    fn at<T: FromCell>(&self, place: usize) -> Result<T> {
         let (Some(column), Some(&cell)) = (self.columns.get(place), self.cells.get(place)) else {
             return Err(Error::decode(format!("there is no column {place}")));
         };
@@ -458,7 +486,8 @@ macro_rules! from_row {
 
         impl $crate::FromRow for $name {
             fn from_row(row: &$crate::Row<'_>) -> $crate::Result<Self> {
-                Ok(Self { $($field: row.get(stringify!($field))?,)* })
+                let mut places = 0..;
+                Ok(Self { $($field: row.field(places.next().unwrap_or_default(), stringify!($field))?,)* })
             }
         }
     };

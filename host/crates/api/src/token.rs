@@ -3,6 +3,9 @@
 //! *Invariant:* one algorithm, one key, one issuer, one audience; expiry required. Whatever the header of
 //! a token asks for (another algorithm, an embedded key) is not looked at.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use applet_types::{Actor, TenantId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
@@ -22,6 +25,11 @@ pub const MAX_AGE_HOURS: i64 = 24;
 
 /// Bytes that a token may have at most (LIMITS-AND-FAULTS section 3).
 const MAX_BYTES: usize = 8 << 10;
+
+/// Tokens remembered as verified at once, and the longest of them: at most 10 MiB together. Beyond it the
+/// memory starts over, which costs a signature check each.
+const REMEMBERED: usize = 10_000;
+const REMEMBERED_BYTES: usize = 1 << 10;
 
 /// What somebody is to a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -158,14 +166,32 @@ impl TokenKey {
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = LEEWAY_S;
-        Verifier { key: DecodingKey::from_ed_der(self.0.verifying_key().as_bytes()), validation }
+        let key = DecodingKey::from_ed_der(self.0.verifying_key().as_bytes());
+        Verifier { key, validation, verified: Mutex::default() }
     }
 }
 
-/// Checks tokens.
+/// Checks tokens. A signature is checked once per token, the expiry on every call: checking a signature
+/// costs more than everything else that is done for a small hook.
 pub struct Verifier {
     key: DecodingKey,
     validation: Validation,
+    /// By the whole token: nothing shorter than the signed text itself may vouch for it.
+    verified: Mutex<HashMap<Box<str>, Verified>>,
+}
+
+#[derive(Clone, Copy)]
+struct Verified {
+    caller: Caller,
+    /// Seconds since the epoch.
+    expires: i64,
+}
+
+impl Verified {
+    fn now(self) -> Result<Caller, TokenError> {
+        let reject_before = Utc::now().timestamp().saturating_sub_unsigned(LEEWAY_S);
+        if self.expires < reject_before { Err(TokenError::Expired) } else { Ok(self.caller) }
+    }
 }
 
 impl Verifier {
@@ -178,6 +204,9 @@ impl Verifier {
         if token.len() > MAX_BYTES {
             return Err(TokenError::Invalid);
         }
+        if let Some(verified) = self.recall(token) {
+            return verified.now();
+        }
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|error| match error.kind() {
                 jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
@@ -187,7 +216,24 @@ impl Verifier {
         if claims.exp.saturating_sub(claims.iat) > MAX_AGE_HOURS * 3_600 {
             return Err(TokenError::Invalid);
         }
-        Ok(Caller { tenant: claims.tenant, user: claims.sub, role: claims.role })
+        let caller = Caller { tenant: claims.tenant, user: claims.sub, role: claims.role };
+        self.remember(token, Verified { caller, expires: claims.exp });
+        Ok(caller)
+    }
+
+    fn recall(&self, token: &str) -> Option<Verified> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(token).copied()
+    }
+
+    fn remember(&self, token: &str, verified: Verified) {
+        if token.len() > REMEMBERED_BYTES {
+            return;
+        }
+        let mut known = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(token.into(), verified);
     }
 }
 
@@ -223,6 +269,28 @@ mod tests {
         let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";
         assert_eq!(key.verifier().verify(&unsigned), Err(TokenError::Invalid));
         assert!(key.issue(&caller(), Utc::now(), TimeDelta::hours(25)).is_err());
+    }
+
+    #[test]
+    fn s4x_8_a_remembered_token_still_expires() {
+        let key = TokenKey::generate();
+        let verifier = key.verifier();
+        let token = key.issue(&caller(), Utc::now(), TimeDelta::hours(1)).unwrap();
+        verifier.verify(&token).unwrap();
+        verifier.verified.lock().unwrap().get_mut(&*token).unwrap().expires -= 2 * 3_600;
+        assert_eq!(verifier.verify(&token), Err(TokenError::Expired));
+        let altered = token.replace('.', "..");
+        assert_eq!(verifier.verify(&altered), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn s4x_8_refused_tokens_are_not_remembered() {
+        let verifier = TokenKey::generate().verifier();
+        let foreign = TokenKey::generate().issue(&caller(), Utc::now(), TimeDelta::hours(1)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(verifier.verify(&foreign), Err(TokenError::Invalid));
+        }
+        assert!(verifier.verified.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Proxy {
     ///
     /// The gate's rejection.
     pub fn explain(&self, call: &Invocation, sql: &str) -> Result<Explanation, Failure> {
-        let scoped = self.inner.judge().scope(call, sql)?;
+        let scoped = self.scoped(call, sql)?;
         Ok(Explanation {
             rewritten: scoped.text().to_owned(),
             tables: scoped.tables().iter().map(|used| (used.table.clone(), used.operation)).collect(),
@@ -118,6 +118,15 @@ impl Proxy {
             parameters: scoped.parameters(),
             row_cap: scoped.row_cap(),
         })
+    }
+
+    /// The statement as it would run, judged now or remembered from the last time.
+    ///
+    /// # Errors
+    ///
+    /// The gate's rejection.
+    pub fn scoped(&self, call: &Invocation, sql: &str) -> Result<Arc<ScopedStatement>, Failure> {
+        self.inner.judge().scope(call, sql)
     }
 
     /// Runs one statement, as [`Database::query`] does, and tells what ran.

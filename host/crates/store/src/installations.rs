@@ -235,6 +235,20 @@ impl Store {
         row.map(|row| active(row, tenant, workspace, applet)).transpose()
     }
 
+    /// A number that has grown whenever any installation of any tenant has changed. What was read after
+    /// this number was, is true for as long as the number stays.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn revision(&self) -> Result<i64, StoreError> {
+        let (revision,): (i64,) = sqlx::query_as("SELECT value FROM applet_host.revision")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::database("read the revision"))?;
+        Ok(revision)
+    }
+
     /// The package and the grants that an installation runs, or ran last, whatever its state. `None` before
     /// its first activation.
     ///

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -94,10 +95,10 @@ pub struct InvalidId {
     expected: &'static str,
 }
 
-/// An applet's id: kebab-case, 3 to 50 characters (SPEC S4x.11), for example `ai-chat`.
+/// An applet's id: kebab-case, 3 to 50 characters (SPEC S4x.11), for example `ai-chat`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AppletId(String);
+pub struct AppletId(Arc<str>);
 
 impl AppletId {
     /// The id as text.
@@ -114,7 +115,7 @@ impl FromStr for AppletId {
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let kebab = plain && starts_with_letter && !text.ends_with('-') && !text.contains("--");
         if kebab && (3..=50).contains(&text.len()) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidId {
                 text: text.to_owned(),
@@ -134,7 +135,7 @@ impl TryFrom<String> for AppletId {
 
 impl From<AppletId> for String {
     fn from(id: AppletId) -> Self {
-        id.0
+        id.as_str().to_owned()
     }
 }
 

@@ -16,18 +16,30 @@ pub(super) struct Permit {
     shared: Arc<Shared>,
     applet: AppletId,
     tenant: TenantId,
+    returned: bool,
 }
 
 impl Permit {
     /// Only the ledger makes permits, having counted them.
     pub(super) const fn new(shared: Arc<Shared>, applet: AppletId, tenant: TenantId) -> Self {
-        Self { shared, applet, tenant }
+        Self { shared, applet, tenant, returned: false }
+    }
+
+    /// Gives the session back together with the permit: one entry in the books instead of two.
+    fn return_with(mut self, idle: Idle) {
+        self.returned = true;
+        self.shared.update(|ledger| {
+            ledger.session_returned(idle);
+            ledger.permit_returned(&self.applet, self.tenant);
+        });
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.shared.update(|ledger| ledger.permit_returned(&self.applet, self.tenant));
+        if !self.returned {
+            self.shared.update(|ledger| ledger.permit_returned(&self.applet, self.tenant));
+        }
     }
 }
 
@@ -177,13 +189,12 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(Held { session, slot, login }) = self.held.take() else { return };
-        let permit = self.permit.take();
+        let Some(permit) = self.permit.take() else { return };
         let now = Instant::now();
-        let shared = Arc::clone(&slot.shared);
-        let lifetime = std::time::Duration::from_secs(shared.limits.session_lifetime_s);
-        if !self.retired && session.is_reusable() && now.duration_since(session.born()) < lifetime {
-            shared.update(|ledger| ledger.session_returned(Idle { session, slot, login, since: now }));
-            drop(permit);
+        let lifetime = std::time::Duration::from_secs(slot.shared.limits.session_lifetime_s);
+        // Whether the server has hung up meanwhile is asked when somebody wants the session.
+        if !self.retired && session.is_settled() && now.duration_since(session.born()) < lifetime {
+            permit.return_with(Idle { session, slot, login, since: now });
         } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(Idle { session, slot, login, since: now }.close());
         }

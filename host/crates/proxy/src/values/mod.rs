@@ -11,7 +11,7 @@ mod decode;
 mod fit;
 mod json;
 mod numeric;
-mod oid;
+pub(crate) mod oid;
 
 pub(crate) use decode::{Cursor, Damaged, Decoder};
 pub(crate) use fit::{Fit, fit};

@@ -1,31 +1,31 @@
 //! Numbers of PostgreSQL's built-in types (`pg_type.dat`); they never change.
 
-pub(super) const BOOL: u32 = 16;
-pub(super) const BYTEA: u32 = 17;
-pub(super) const CHAR: u32 = 18;
-pub(super) const NAME: u32 = 19;
-pub(super) const INT8: u32 = 20;
-pub(super) const INT2: u32 = 21;
-pub(super) const INT4: u32 = 23;
-pub(super) const TEXT: u32 = 25;
-pub(super) const OID: u32 = 26;
-pub(super) const JSON: u32 = 114;
-pub(super) const FLOAT4: u32 = 700;
-pub(super) const FLOAT8: u32 = 701;
-pub(super) const BPCHAR: u32 = 1042;
-pub(super) const VARCHAR: u32 = 1043;
-pub(super) const DATE: u32 = 1082;
-pub(super) const TIME: u32 = 1083;
-pub(super) const TIMESTAMP: u32 = 1114;
-pub(super) const TIMESTAMPTZ: u32 = 1184;
-pub(super) const INTERVAL: u32 = 1186;
-pub(super) const TIMETZ: u32 = 1266;
-pub(super) const NUMERIC: u32 = 1700;
-pub(super) const UUID: u32 = 2950;
-pub(super) const JSONB: u32 = 3802;
+pub(crate) const BOOL: u32 = 16;
+pub(crate) const BYTEA: u32 = 17;
+pub(crate) const CHAR: u32 = 18;
+pub(crate) const NAME: u32 = 19;
+pub(crate) const INT8: u32 = 20;
+pub(crate) const INT2: u32 = 21;
+pub(crate) const INT4: u32 = 23;
+pub(crate) const TEXT: u32 = 25;
+pub(crate) const OID: u32 = 26;
+pub(crate) const JSON: u32 = 114;
+pub(crate) const FLOAT4: u32 = 700;
+pub(crate) const FLOAT8: u32 = 701;
+pub(crate) const BPCHAR: u32 = 1042;
+pub(crate) const VARCHAR: u32 = 1043;
+pub(crate) const DATE: u32 = 1082;
+pub(crate) const TIME: u32 = 1083;
+pub(crate) const TIMESTAMP: u32 = 1114;
+pub(crate) const TIMESTAMPTZ: u32 = 1184;
+pub(crate) const INTERVAL: u32 = 1186;
+pub(crate) const TIMETZ: u32 = 1266;
+pub(crate) const NUMERIC: u32 = 1700;
+pub(crate) const UUID: u32 = 2950;
+pub(crate) const JSONB: u32 = 3802;
 
 /// The element type of a built-in array type.
-pub(super) const fn element(array: u32) -> Option<u32> {
+pub(crate) const fn element(array: u32) -> Option<u32> {
     Some(match array {
         1000 => BOOL,
         1001 => BYTEA,
@@ -55,11 +55,11 @@ pub(super) const fn element(array: u32) -> Option<u32> {
 }
 
 /// Whether the type is one of those whose numbers are above (user-defined ones start at 16384).
-pub(super) const fn is_text(oid: u32) -> bool {
+pub(crate) const fn is_text(oid: u32) -> bool {
     matches!(oid, TEXT | VARCHAR | BPCHAR | NAME)
 }
 
 /// Types made by users: enums, domains and their arrays. How they are written is theirs to say.
-pub(super) const fn is_user_defined(oid: u32) -> bool {
+pub(crate) const fn is_user_defined(oid: u32) -> bool {
     oid >= 16_384
 }

@@ -86,9 +86,14 @@ impl Session {
         })
     }
 
-    /// Whether it may serve another invocation: idle, and the server has not said a word since.
+    /// Whether everything that was asked has been answered, and nothing is left of it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.status == Status::Idle && self.incoming.is_empty()
+    }
+
+    /// Whether it may serve another invocation: settled, and the server has not said a word since.
     pub(crate) fn is_reusable(&self) -> bool {
-        self.status == Status::Idle && self.incoming.is_empty() && self.stream.is_quiet()
+        self.is_settled() && self.stream.is_quiet()
     }
 
     /// Where it stands.

@@ -4,6 +4,8 @@
 //! denials go through [`AuditQueue`]: bounded, written in batches, flushed on shutdown. Who hands over a
 //! record while the queue is full waits.
 
+mod columns;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,11 +17,15 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use self::columns::columns;
 use crate::values::Fit;
 use crate::wire::{Bound, End, Exchange, Fetch, Session, SessionSettings, Settings, Target, WireError};
 
 /// Records written by one statement.
 const BATCH: usize = 500;
+/// How long the writer lets records gather: a statement for each would cost the database more than the
+/// reads that they tell of. Who waits for a record to be durable does not wait for this.
+const LINGER: Duration = Duration::from_millis(20);
 /// How long the writer waits before it tries again after the database failed it.
 const RETRY: Duration = Duration::from_millis(200);
 /// Bytes of a statement that are kept.
@@ -34,7 +40,7 @@ pub(crate) fn parameters(record: &AuditRecord) -> Vec<Fit<'_>> {
         Fit::Uuid(record.installation.as_uuid().into_bytes()),
         record.user.map_or(Fit::Null, |user| Fit::Uuid(user.as_uuid().into_bytes())),
         Fit::Text(Cow::Borrowed(record.operation.as_str())),
-        Fit::Text(Cow::Owned(array(record.tables.iter().map(|table| Some(table.as_str()))))),
+        Fit::Text(Cow::Owned(array(record.tables.iter().map(String::as_str)))),
         Fit::Text(Cow::Borrowed(kept_sql(&record.sql))),
         Fit::Int8(integer(record.rows)),
         Fit::Int8(micros(record.duration)),
@@ -55,16 +61,12 @@ fn kept_sql(sql: &str) -> &str {
 }
 
 /// An array literal of PostgreSQL.
-fn array<'a>(items: impl Iterator<Item = Option<&'a str>>) -> String {
+fn array<'a>(items: impl Iterator<Item = &'a str>) -> String {
     let mut out = String::from("{");
     for (index, item) in items.enumerate() {
         if index > 0 {
             out.push(',');
         }
-        let Some(item) = item else {
-            out.push_str("NULL");
-            continue;
-        };
         out.push('"');
         for letter in item.chars() {
             match letter {
@@ -80,8 +82,7 @@ fn array<'a>(items: impl Iterator<Item = Option<&'a str>>) -> String {
     out
 }
 
-/// One array per column. A record's tables travel as the text of an array, because arrays of arrays must
-/// be rectangular.
+/// One array per column.
 const INSERT: &str = "\
 INSERT INTO applet_host.audit (at, request, tenant, workspace, applet, installation, user_id, role, operation, \
 tables, sql, rows, duration_us, error) \
@@ -180,6 +181,17 @@ async fn write_all(
         if received == 0 {
             break;
         }
+        if batch.len() < BATCH && batch.iter().all(|entry| entry.written.is_none()) {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(LINGER) => {}
+            }
+            while batch.len() < BATCH
+                && let Ok(entry) = receiver.try_recv()
+            {
+                batch.push(entry);
+            }
+        }
         while let Err(error) = write_batch(&target, &login, &settings, &mut session, &batch).await {
             tracing::warn!(?error, records = batch.len(), "audit records wait for the database");
             session = None;
@@ -210,7 +222,8 @@ async fn write_batch(
     };
     let prepared = session.prepare(&[INSERT]).await?;
     let Some(prepared) = prepared.first() else { return Err(WireError::Protocol("nothing was prepared")) };
-    let parameters = columns(batch).into_iter().map(|column| Fit::Text(Cow::Owned(column))).collect();
+    let columns = columns(batch);
+    let parameters = columns.iter().map(|column| Fit::Bytes(column)).collect();
     let fetch = Fetch { encoding: Encoding::Packed, rows: 0, truncate: false, row_bytes: 0, result_bytes: 0 };
     let exchange = Exchange {
         begin: true,
@@ -220,26 +233,4 @@ async fn write_batch(
         ..Exchange::default()
     };
     session.exchange(&exchange).await.map(|_| ())
-}
-
-fn columns(batch: &[Entry]) -> Vec<String> {
-    let text = |of: &dyn Fn(&Entry) -> Option<String>| {
-        let items: Vec<Option<String>> = batch.iter().map(of).collect();
-        array(items.iter().map(Option::as_deref))
-    };
-    vec![
-        text(&|entry| Some(entry.at.to_string())),
-        text(&|entry| Some(entry.record.request.to_string())),
-        text(&|entry| Some(entry.record.tenant.to_string())),
-        text(&|entry| Some(entry.record.workspace.to_string())),
-        text(&|entry| Some(entry.record.applet.to_string())),
-        text(&|entry| Some(entry.record.installation.to_string())),
-        text(&|entry| entry.record.user.map(|user| user.to_string())),
-        text(&|entry| Some(entry.record.operation.as_str().to_owned())),
-        text(&|entry| Some(array(entry.record.tables.iter().map(|table| Some(table.as_str()))))),
-        text(&|entry| Some(kept_sql(&entry.record.sql).to_owned())),
-        text(&|entry| Some(integer(entry.record.rows).to_string())),
-        text(&|entry| Some(micros(entry.record.duration).to_string())),
-        text(&|entry| entry.record.error.map(|code| code.as_str().to_owned())),
-    ]
 }

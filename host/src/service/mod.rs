@@ -1,0 +1,141 @@
+//! Hooks, called: from a caller and a name to an answer, through the store and the runtime.
+
+mod memory;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use applet_api::token::Caller;
+use applet_api::{CallError, HookRequest, Hooks};
+use applet_store::Installation;
+use applet_types::{Applets, ErrorCode, Failure, HookCall, HookError, InstallationId, RequestId};
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use crate::wiring::Host;
+pub(crate) use memory::Key;
+use memory::Memory;
+
+/// How often a serving host asks whether any installation has changed.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// Calls hooks of active installations.
+pub(crate) struct Service {
+    host: Arc<Host>,
+    memory: Memory,
+    ready: Mutex<Ready>,
+}
+
+/// What this process is ready for.
+#[derive(Default)]
+struct Ready {
+    /// Installations, by generation: their tables are in the catalogue, their component is on this machine.
+    installations: HashSet<(InstallationId, i64)>,
+    /// The revision after which the catalogue was read last.
+    catalog: Option<i64>,
+}
+
+impl Service {
+    pub(crate) fn new(host: Arc<Host>) -> Self {
+        Self { host, memory: Memory::default(), ready: Mutex::default() }
+    }
+
+    /// Asks for changes as long as the service is there. A service that nobody keeps informed looks every
+    /// installation up at every call.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        let service = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(service) = service.upgrade() {
+                let began = Instant::now();
+                match service.host.lifecycle.store().revision().await {
+                    Ok(revision) => service.memory.confirm(revision, began),
+                    Err(error) => tracing::warn!(%error, "changes of installations are not seen"),
+                }
+                drop(service);
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        });
+    }
+
+    /// The active installation of an applet in a workspace of this tenant.
+    pub(crate) async fn installation(&self, key: Key) -> Result<Arc<Installation>, CallError> {
+        let now = Instant::now();
+        if let Some(installation) = self.memory.recall(&key, now) {
+            return Ok(installation);
+        }
+        let revision = self.memory.revision(now);
+        let store = self.host.lifecycle.store();
+        let mut found = store
+            .active_installation(key.0, key.1, &key.2)
+            .await
+            .map_err(|error| HookError::Host(Failure::from(error)))?
+            .ok_or_else(|| CallError::NotInstalled(key.2.clone()))?;
+        self.get_ready_for(&found).await?;
+        // What was approved, and no more than the operator gives now (SPEC S4.60).
+        found.limits = Arc::new(found.limits.lowered_to(self.host.lifecycle.limits()));
+        let found = Arc::new(found);
+        if let Some(revision) = revision {
+            self.memory.remember(key, revision, Arc::clone(&found));
+        }
+        Ok(found)
+    }
+
+    /// An installation may have been made, or changed, by another process since this one looked last.
+    async fn get_ready_for(&self, installation: &Installation) -> Result<(), CallError> {
+        let version = (installation.id, installation.generation);
+        let mut ready = self.ready.lock().await;
+        if ready.installations.contains(&version) {
+            return Ok(());
+        }
+        let store = self.host.lifecycle.store();
+        // Its tables were made before it became active, and thereby before this revision: a catalogue that
+        // was read since has them.
+        let revision = store.revision().await.map_err(|error| HookError::Host(error.into()))?;
+        if ready.catalog.is_none_or(|read_at| read_at < revision) {
+            self.host.refresh_catalog().await.map_err(|error| unavailable(&error))?;
+            ready.catalog = Some(revision);
+        }
+        if !self.host.runtime.has(installation.component) {
+            let bytes = store
+                .component(installation.component)
+                .await
+                .map_err(|error| HookError::Host(error.into()))?;
+            let bytes = bytes.ok_or_else(|| unavailable(&"an installed component is not in the store"))?;
+            self.host.runtime.inspect(&bytes).await.map_err(HookError::Host)?;
+        }
+        ready.installations.insert(version);
+        Ok(())
+    }
+}
+
+/// The reason is for the log; whoever called learns that it is not their fault.
+fn unavailable(reason: &dyn std::fmt::Display) -> HookError {
+    tracing::error!(%reason, "an installation cannot be served");
+    HookError::Host(Failure::new(ErrorCode::DatabaseUnavailable, "the applet cannot be served at the moment"))
+}
+
+/// A new id that sorts by time. Its random part comes from this thread's own generator: asking the
+/// operating system costs a system call per request.
+fn request_id() -> RequestId {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::random::<[u8; 10]>());
+    RequestId::new(id.into_uuid())
+}
+
+#[async_trait]
+impl Hooks for Service {
+    async fn call(&self, caller: &Caller, request: HookRequest) -> Result<String, CallError> {
+        let key = (caller.tenant, request.workspace, request.applet);
+        let installation = self.installation(key).await?;
+        let invocation =
+            installation.invocation(request_id(), caller.actor(), &request.locale, Instant::now());
+        let hook = HookCall::Named { name: request.hook, payload: request.payload };
+        Ok(self.host.runtime.call(installation.component, Arc::new(invocation), hook).await?)
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        self.host.lifecycle.store().applets().await.map(drop).map_err(|error| error.to_string())
+    }
+}
