@@ -14,6 +14,7 @@ mod serve;
 mod show;
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -88,7 +89,10 @@ fn as_json(value: &impl Serialize) -> Value {
 
 fn read_file(file: &Path) -> Result<String, CommandError> {
     let name = file.display();
-    let bytes = std::fs::read(file)
+    let mut bytes = Vec::new();
+    // No more than is looked at: the name may be that of a pipe or a device.
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| CommandError::usage(format!("cannot read the configuration `{name}`: {error}")))?;
     if bytes.len() > LARGEST {
         return Err(CommandError::usage(format!("`{name}` has more than {LARGEST} bytes")));
