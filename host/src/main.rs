@@ -2,6 +2,7 @@
 
 mod audit;
 mod cli;
+mod config;
 mod demo_data;
 mod endpoint;
 mod housekeeping;

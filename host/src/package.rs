@@ -7,9 +7,6 @@ use crate::output::CommandError;
 
 const MAGIC: &[u8] = b"APPLET1\n";
 
-/// Bytes of a package (LIMITS-AND-FAULTS section 3).
-pub(crate) const LARGEST: u64 = 40 << 20;
-
 /// What a package holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PackageFile {
@@ -29,12 +26,12 @@ impl PackageFile {
         bytes
     }
 
-    /// Reads a file's bytes.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, CommandError> {
+    /// Reads a file's bytes, of which there may be `most`.
+    pub(crate) fn from_bytes(bytes: &[u8], most: usize) -> Result<Self, CommandError> {
         let damaged =
             || CommandError::usage("not an applet package, or a damaged one: make it with `applet package`");
-        if bytes.len() as u64 > LARGEST {
-            return Err(CommandError::usage(format!("a package may have at most {LARGEST} bytes")));
+        if bytes.len() > most {
+            return Err(CommandError::usage(format!("a package may have at most {most} bytes")));
         }
         let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
         let (manifest_length, rest) = length(rest).ok_or_else(damaged)?;
@@ -61,7 +58,7 @@ mod tests {
     fn s4x_11_package_reads_back_and_is_the_same_bytes_again() {
         let package = PackageFile { manifest: "id: x".into(), component: vec![0, 1, 2] };
         let bytes = package.to_bytes();
-        assert_eq!(PackageFile::from_bytes(&bytes).unwrap(), package);
+        assert_eq!(PackageFile::from_bytes(&bytes, usize::MAX).unwrap(), package);
         assert_eq!(package.to_bytes(), bytes);
     }
 
@@ -69,13 +66,13 @@ mod tests {
     fn s4x_11_cut_and_lying_packages_are_refused() {
         let bytes = PackageFile { manifest: "id: x".into(), component: vec![7; 9] }.to_bytes();
         for end in 0..bytes.len() {
-            assert!(PackageFile::from_bytes(&bytes[..end]).is_err());
+            assert!(PackageFile::from_bytes(&bytes[..end], usize::MAX).is_err());
         }
         let mut lying = bytes.clone();
         lying[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(PackageFile::from_bytes(&lying).is_err());
+        assert!(PackageFile::from_bytes(&lying, usize::MAX).is_err());
         let mut longer = bytes;
         longer.push(0);
-        assert!(PackageFile::from_bytes(&longer).is_err());
+        assert!(PackageFile::from_bytes(&longer, usize::MAX).is_err());
     }
 }

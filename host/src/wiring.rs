@@ -16,10 +16,11 @@ use applet_lifecycle::{Faults, Lifecycle, Parts};
 use applet_proxy::{AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, Target};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_store::Store;
-use applet_types::{HostLimits, Limits, Secret};
+use applet_types::Secret;
 
 use crate::audit::{Sealing, audit_key, seal_at_the_end};
 use crate::cli::{COMPILE_COMMAND, Place};
+use crate::config::{Config, LimitsConfig, PlaceConfig};
 use crate::demo_data;
 use crate::endpoint;
 use crate::lifecycle_hooks::LifecycleHooks;
@@ -27,6 +28,9 @@ use crate::output::{CommandError, Output};
 
 /// The database of the private PostgreSQL that everything is in.
 const DATABASE: &str = "applets";
+
+/// Applets' sessions that the private PostgreSQL has room for, beside the host's own.
+const PRIVATE_SESSIONS: usize = 80;
 
 /// How long the private PostgreSQL of a host that is just starting may take to appear.
 const ATTACH_WITHIN: Duration = Duration::from_secs(10);
@@ -56,16 +60,16 @@ pub(crate) struct Purpose {
     pub(crate) allow_unpatched: bool,
     /// Creates the demo's tables and tenants.
     pub(crate) demo_data: bool,
-    /// Raises what bounds load, for benchmarks; checks stay on.
-    pub(crate) sessions: Option<usize>,
 }
 
 impl Host {
     /// Puts a host together: starts or finds the database, brings the schema up to date, guards the
     /// tables, and finishes nothing yet.
     pub(crate) async fn open(place: &Place, purpose: Purpose, output: Output) -> Result<Self, CommandError> {
-        let directory = place.directory();
-        let (postgres, admin_url) = database(place, purpose, output).await?;
+        let config = place.configuration()?;
+        let LimitsConfig { host: host_limits, component, manifest, .. } = config.limits.clone();
+        let directory = directory_of(&config.place);
+        let (postgres, admin_url) = database(&config, purpose, output).await?;
         let target = endpoint::target_of(&admin_url)?;
         let store = Store::connect(&admin_url).await.map_err(told)?;
         store.migrate().await.map_err(told)?;
@@ -84,10 +88,7 @@ impl Host {
         }
         admin.close().await.map_err(told)?;
 
-        let mut host_limits = HostLimits::default();
-        if let Some(sessions) = purpose.sessions {
-            raise(&mut host_limits, sessions);
-        }
+        let limits = config.limits.of_invocations();
         let (queue, audit) = AuditQueue::start(
             target.clone(),
             keys.audit_login(),
@@ -96,11 +97,13 @@ impl Host {
         );
         let cache = cache(place, purpose, &keys, &target, &host_limits)?;
         let logins = Arc::new(keys);
-        let mut config = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
-        config.limits = host_limits.clone();
-        config.cache = Some(cache.clone());
-        let proxy = Proxy::new(config);
-        let runtime = Arc::new(runtime(&directory, proxy.clone(), &host_limits)?);
+        let runtime_limits = RuntimeLimits::new(&host_limits, &component);
+        let mut serving = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
+        serving.limits = host_limits;
+        serving.session_limits = limits.execution.clone();
+        serving.cache = Some(cache.clone());
+        let proxy = Proxy::new(serving);
+        let runtime = Arc::new(runtime(&directory, proxy.clone(), runtime_limits)?);
         let sealing = match purpose.serves {
             true => Some(Sealing::start(store.clone(), directory, audit_key(place)?)),
             false => None,
@@ -115,7 +118,8 @@ impl Host {
                 admin_url: admin_url.clone(),
                 catalog: options.clone(),
             }),
-            limits: Limits::default(),
+            limits,
+            manifests: manifest,
             now: Instant::now,
             faults: Faults::from_environment().map_err(told)?,
         });
@@ -159,13 +163,13 @@ pub(crate) async fn read_catalog(admin_url: &str, options: &CatalogOptions) -> R
 
 impl Place {
     /// Where keys, compiled components and the private PostgreSQL are.
-    pub(crate) fn directory(&self) -> PathBuf {
-        self.data_dir.clone().unwrap_or_else(embedded::usual_directory)
+    pub(crate) fn directory(&self) -> Result<PathBuf, CommandError> {
+        Ok(directory_of(&self.configuration()?.place))
     }
 
     /// The key that tokens are signed with; made on first use.
     pub(crate) fn token_key(&self) -> Result<TokenKey, CommandError> {
-        let directory = self.directory();
+        let directory = self.directory()?;
         let text = secret_file(&directory, "token.key", || TokenKey::generate().to_hex())?;
         TokenKey::from_hex(&text).map_err(|_| {
             CommandError::usage(format!("`{}` is not a token key", directory.join("token.key").display()))
@@ -185,6 +189,10 @@ pub(crate) fn secret_file(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => new_secret(directory, &file, make()),
         Err(error) => Err(CommandError::usage(format!("cannot read `{}`: {error}", file.display()))),
     }
+}
+
+fn directory_of(place: &PlaceConfig) -> PathBuf {
+    place.data_dir.clone().unwrap_or_else(embedded::usual_directory)
 }
 
 fn new_secret(directory: &Path, file: &Path, secret: String) -> Result<String, CommandError> {
@@ -215,15 +223,22 @@ fn private_folder(directory: &Path) -> Result<(), CommandError> {
 
 /// The database named by the operator, or the private PostgreSQL: ours, or that of a host which runs.
 async fn database(
-    place: &Place,
+    config: &Config,
     purpose: Purpose,
     output: Output,
 ) -> Result<(Option<Postgres>, String), CommandError> {
-    if let Some(url) = &place.database_url {
+    if let Some(url) = &config.place.database_url {
         return Ok((None, url.clone()));
     }
+    let sessions = config.limits.host.sessions;
+    if sessions > PRIVATE_SESSIONS {
+        return Err(CommandError::usage(format!(
+            "`limits.host.sessions` is {sessions}, and the private PostgreSQL takes {PRIVATE_SESSIONS}: \
+             lower it, or name a database with --database-url"
+        )));
+    }
     let options = StartOptions {
-        directory: place.data_dir.clone(),
+        directory: config.place.data_dir.clone(),
         fast: purpose.fast,
         progress: Some(Arc::new(move |text| output.progress(format_args!("  {text}")))),
         ..StartOptions::default()
@@ -254,7 +269,7 @@ fn cache(
     .map_err(told)
 }
 
-fn runtime(directory: &Path, proxy: Proxy, limits: &HostLimits) -> Result<Runtime, CommandError> {
+fn runtime(directory: &Path, proxy: Proxy, limits: RuntimeLimits) -> Result<Runtime, CommandError> {
     private_folder(directory)?;
     let program = std::env::current_exe().map_err(told)?;
     Runtime::new(RuntimeConfig {
@@ -262,7 +277,7 @@ fn runtime(directory: &Path, proxy: Proxy, limits: &HostLimits) -> Result<Runtim
         compiler: CompilerProgram { program, arguments: vec![COMPILE_COMMAND.into()] },
         database: Arc::new(proxy),
         log: Arc::new(TracingLog),
-        limits: RuntimeLimits::from(limits),
+        limits,
     })
     .map_err(told)
 }
@@ -285,17 +300,6 @@ async fn check_version(admin: &mut Admin, purpose: Purpose, output: Output) -> R
         output.warning(holes);
     }
     Ok(())
-}
-
-/// Limits that bound load, so that a benchmark measures the path and not a queue.
-fn raise(limits: &mut HostLimits, sessions: usize) {
-    limits.sessions_per_applet = sessions;
-    limits.sessions_per_tenant = sessions;
-    limits.sessions = limits.sessions.max(sessions);
-    limits.queue_length = 10_000;
-    limits.queue_wait_ms = 10_000;
-    limits.instances_per_applet = 256;
-    limits.instances = 256;
 }
 
 /// Errors of set-up are for the operator, who sits at this terminal.

@@ -37,7 +37,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
 /// One heavy dependency, its owners. The tests' own package may use what it likes.
 const OWNERS: &[(&str, &[&str])] = &[
     ("saphyr-parser", &["applet-manifest"]),
-    ("serde_yaml", &[]),
+    ("serde_yaml", &["applet-host"]),
     ("sqlparser", &["applet-gate"]),
     ("pg_query", &["applet-gate"]),
     ("wasmtime", &["applet-bindings", "applet-runtime"]),

@@ -10,9 +10,10 @@ use crate::wiring::{secret_file, told};
 
 /// This host's key; made on first use.
 pub(crate) fn audit_key(place: &Place) -> Result<AuditKey, CommandError> {
-    let text = secret_file(&place.directory(), "audit.key", || AuditKey::generate().to_hex())?;
+    let directory = place.directory()?;
+    let text = secret_file(&directory, "audit.key", || AuditKey::generate().to_hex())?;
     AuditKey::from_hex(&text).map_err(|error| {
-        CommandError::usage(format!("`{}` is {error}", place.directory().join("audit.key").display()))
+        CommandError::usage(format!("`{}` is {error}", directory.join("audit.key").display()))
     })
 }
 

@@ -259,7 +259,7 @@ impl Verify {
         let operator = Operator { place: self.place, token };
         let tenant = tenant_of(&operator)?;
         let key = audit::audit_key(&operator.place)?.public();
-        let directory = operator.place.directory();
+        let directory = operator.place.directory()?;
         let signed = SignedHeads::read(&directory, tenant, &key)?;
         let host_signed = SignedHeads::read(&directory, HOST_CHAIN, &key)?;
         let host = Host::open(&operator.place, Purpose::default(), output).await?;
@@ -351,7 +351,7 @@ impl Export {
 impl Seal {
     async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let key = audit::audit_key(&self.place)?;
-        let directory = self.place.directory();
+        let directory = self.place.directory()?;
         let host = Host::open(&self.place, Purpose::default(), output).await?;
         let store = host.lifecycle.store();
         let sealing = async {

@@ -17,6 +17,7 @@ use super::install::{Steps, in_words};
 use super::invoke::failed;
 use super::operator::{context, refused};
 use super::{Place, check, demo_uninstall};
+use crate::config::LimitsConfig;
 use crate::demo_data::{DemoTenant, TENANTS};
 use crate::output::{CommandError, Output};
 use crate::service::Service;
@@ -62,7 +63,7 @@ const CURIOUS: &str =
 impl Demo {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let started = Instant::now();
-        let manifest = check::load(&self.manifest)?;
+        let manifest = check::load(&self.manifest, &LimitsConfig::default())?;
         let component = read_component(&self.component)?;
         let folder = tempfile::Builder::new().prefix("applet-demo-").tempdir().map_err(told)?;
         let place = Place { data_dir: Some(folder.path().join("host")), ..Place::default() };

@@ -26,11 +26,12 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
-        let host = match &self.place.database_url {
+        let named = self.place.configuration()?.place.database_url;
+        let host = match named {
             Some(_) => None,
             None => Some(Host::open(&self.place, Purpose::default(), output).await?),
         };
-        let url = match (&self.place.database_url, &host) {
+        let url = match (&named, &host) {
             (Some(url), _) => url.clone(),
             (None, Some(host)) => host.admin_url.clone(),
             (None, None) => return Err(CommandError::usage("there is no database to examine")),

@@ -4,6 +4,7 @@ mod approve;
 mod audit;
 mod cache;
 mod check;
+mod config;
 mod demo;
 mod demo_uninstall;
 mod demo_upgrade;
@@ -31,7 +32,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::output::Output;
+use crate::config::Config;
+use crate::output::{CommandError, Output};
 
 /// The hidden command under which the host starts itself to compile a component. Handled before anything
 /// else, because the child has to be bounded before it starts a thread.
@@ -44,6 +46,9 @@ pub(crate) struct Cli {
     /// Print JSON instead of text.
     #[arg(long, global = true)]
     json: bool,
+    /// A YAML file with the host's configuration; `applet config` shows what is in force.
+    #[arg(long, global = true, env = "APPLET_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,9 +62,11 @@ Examples:
 
 `applet help COMMAND` has examples for each command.";
 
-/// Where the host keeps its things.
+/// Where the host keeps its things. What is not said here is as the configuration file has it.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Place {
+    #[arg(from_global)]
+    pub(crate) config: Option<PathBuf>,
     /// Folder for the private PostgreSQL, keys and compiled components.
     #[arg(long, env = "APPLET_DATA", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -100,6 +107,18 @@ enum Command {
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
     Cache(cache::Cache),
+    Config(config::ConfigCommand),
+}
+
+impl Place {
+    /// What is in force: the file, the environment's limits over it, and over that what was said here.
+    pub(crate) fn configuration(&self) -> Result<Config, CommandError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        let place = &mut config.place;
+        place.data_dir = self.data_dir.clone().or(place.data_dir.take());
+        place.database_url = self.database_url.clone().or(place.database_url.take());
+        Ok(config)
+    }
 }
 
 impl Cli {
@@ -130,6 +149,7 @@ impl Cli {
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
             Command::Cache(command) => command.run(output).await,
+            Command::Config(command) => command.run(output),
         };
         result.unwrap_or_else(|error| {
             output.error(&error);

@@ -8,8 +8,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::check;
+use crate::config::Config;
 use crate::output::{CommandError, Output};
-use crate::package::{LARGEST, PackageFile};
+use crate::package::PackageFile;
 
 /// Packs a manifest and a component into one `.applet` file.
 #[derive(Debug, Args)]
@@ -29,11 +30,14 @@ pub(crate) struct Package {
     /// The package to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    #[arg(from_global)]
+    config: Option<PathBuf>,
 }
 
 impl Package {
     pub(crate) fn run(self, output: Output) -> Result<ExitCode, CommandError> {
-        let manifest = check::load(&self.manifest)?;
+        let limits = Config::load(self.config.as_deref())?.limits;
+        let manifest = check::load(&self.manifest, &limits)?;
         let name = self.component.display();
         let bytes = fs::read(&self.component)
             .map_err(|error| CommandError::usage(format!("cannot read `{name}`: {error}")))?;
@@ -41,8 +45,9 @@ impl Package {
             .map_err(|error| CommandError::usage(format!("`{name}`: {error}")))?;
         let text = fs::read_to_string(&self.manifest).map_err(crate::wiring::told)?;
         let bytes = PackageFile { manifest: text, component }.to_bytes();
-        if bytes.len() as u64 > LARGEST {
-            return Err(CommandError::usage(format!("the package would have more than {LARGEST} bytes")));
+        let most = limits.component.package_bytes;
+        if bytes.len() > most {
+            return Err(CommandError::usage(format!("the package would have more than {most} bytes")));
         }
         fs::write(&self.output, &bytes).map_err(|error| {
             CommandError::usage(format!("cannot write `{}`: {error}", self.output.display()))

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use applet_types::RequestId;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -29,33 +30,33 @@ const DRAIN: Duration = Duration::from_secs(10);
 Examples:
   applet serve
   applet serve --listen 127.0.0.1:9000 --database-url postgres://postgres@localhost/crm
+  applet serve --config applet.yaml       limits and more from a file; `applet config` makes one
   curl -X POST -H \"Authorization: Bearer $(applet token --tenant … --role platform)\" \\
     http://127.0.0.1:8080/api/v2/workspaces/…/applets/ai-chat/hooks/summary")]
 pub(crate) struct Serve {
     #[command(flatten)]
     place: Place,
-    /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    /// Where to listen [default: 127.0.0.1:8080].
+    #[arg(long, env = "APPLET_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// Create the demo's CRM tables and its two tenants first.
     #[arg(long)]
     demo_data: bool,
     /// Serve even on a PostgreSQL with known security holes.
-    #[arg(long, env = "APPLET_ALLOW_UNPATCHED")]
-    allow_unpatched: bool,
-    /// Raise sessions, queues and instances per applet, for benchmarks. Checks stay on.
-    #[arg(long, value_name = "SESSIONS", hide = true)]
-    bench_sessions: Option<usize>,
+    #[arg(long, env = "APPLET_ALLOW_UNPATCHED", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    allow_unpatched: Option<bool>,
 }
 
 impl Serve {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
+        let config = self.place.configuration()?.serve;
+        let listen = self.listen.unwrap_or(config.listen);
         let verifier = self.place.token_key()?.verifier();
         let purpose = Purpose {
             serves: true,
-            allow_unpatched: self.allow_unpatched,
+            allow_unpatched: self.allow_unpatched.unwrap_or(config.allow_unpatched),
             demo_data: self.demo_data,
-            sessions: self.bench_sessions,
             ..Purpose::default()
         };
         let host = Arc::new(Host::open(&self.place, purpose, output).await?);
@@ -68,9 +69,9 @@ impl Serve {
         host.lifecycle.retire_unused_roles().await.map_err(refused)?;
         let service = Arc::new(Service::new(Arc::clone(&host)));
         service.follow();
-        let listener = TcpListener::bind(self.listen)
+        let listener = TcpListener::bind(listen)
             .await
-            .map_err(|error| CommandError::usage(format!("cannot listen on {}: {error}", self.listen)))?;
+            .map_err(|error| CommandError::usage(format!("cannot listen on {listen}: {error}")))?;
         output.progress(format_args!("listening on http://{}", listener.local_addr().map_err(told)?));
         let housekeeping = Housekeeping::start(Arc::clone(&host));
         let served = serve(listener, applet_api::router(service, verifier)).await;

@@ -10,6 +10,7 @@ use applet_types::{Encoding, ErrorCode, Failure, SqlName, Statement, TenantId, V
 use clap::{Args, ValueEnum};
 
 use super::check;
+use crate::config::Config;
 use crate::output::{CommandError, Output};
 use crate::sql::{Answer, LONGEST_LINE, Line, Opening, SqlSession, as_table};
 
@@ -58,6 +59,8 @@ pub(crate) struct AsApplet {
     /// Which walls stand; anything but `both` is for testing the other wall.
     #[arg(long, value_enum, default_value = "both")]
     wall: WallChoice,
+    #[arg(from_global)]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,12 +80,14 @@ impl AsApplet {
         manifest: PathBuf,
         tenant: TenantId,
         global_tables: Vec<SqlName>,
+        config: Option<PathBuf>,
     ) -> Self {
-        Self { admin_database, manifest, tenant, global_tables, wall: WallChoice::Both }
+        Self { admin_database, manifest, tenant, global_tables, wall: WallChoice::Both, config }
     }
 
     pub(crate) async fn open(&self, rollback_each: bool) -> Result<SqlSession, CommandError> {
-        let manifest = check::load(&self.manifest)?;
+        let limits = Config::load(self.config.as_deref())?.limits;
+        let manifest = check::load(&self.manifest, &limits)?;
         match self.wall {
             WallChoice::Both => {}
             WallChoice::Gate => {
@@ -97,6 +102,7 @@ impl AsApplet {
             manifest: &manifest,
             tenant: self.tenant,
             global_tables: self.global_tables.iter().cloned().collect::<BTreeSet<_>>(),
+            limits: &limits,
             wall: if self.wall == WallChoice::Rls { Wall::DatabaseOnly } else { Wall::Both },
             bypass: self.wall == WallChoice::Gate,
             rollback_each,

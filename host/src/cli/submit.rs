@@ -30,7 +30,8 @@ impl Submit {
         let name = self.package.display();
         let bytes = fs::read(&self.package)
             .map_err(|error| CommandError::usage(format!("cannot read `{name}`: {error}")))?;
-        let package = PackageFile::from_bytes(&bytes)?;
+        let limits = self.operator.place.configuration()?.limits;
+        let package = PackageFile::from_bytes(&bytes, limits.component.package_bytes)?;
         let context = self.operator.context()?;
         let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
         output.progress("compiling the component");

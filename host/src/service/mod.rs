@@ -92,12 +92,14 @@ impl Service {
         }
         let revision = self.memory.revision(now);
         let store = self.host.lifecycle.store();
-        let found = store
+        let mut found = store
             .active_installation(key.0, key.1, &key.2)
             .await
             .map_err(|error| HookError::Host(Failure::from(error)))?
             .ok_or_else(|| CallError::NotInstalled(key.2.clone()))?;
         self.get_ready_for(&found).await?;
+        // What was approved, and no more than the operator gives now (SPEC S4.60).
+        found.limits = Arc::new(found.limits.lowered_to(self.host.lifecycle.limits()));
         let found = Arc::new(found);
         if let Some(revision) = revision {
             self.memory.remember(key, revision, Arc::clone(&found));

@@ -14,11 +14,11 @@ use applet_gate::Wall;
 use applet_manifest::ValidatedManifest;
 use applet_proxy::{AuditQueue, AuditWriter, Proxy, ProxyConfig};
 use applet_types::{
-    Actor, Budget, Grants, HostLimits, InstallationId, Invocation, Limits, RequestId, SqlName, TenantId,
-    WorkspaceId,
+    Actor, Budget, Grants, InstallationId, Invocation, RequestId, SqlName, TenantId, WorkspaceId,
 };
 use uuid::Uuid;
 
+use crate::config::LimitsConfig;
 use crate::endpoint;
 use crate::output::CommandError;
 
@@ -32,6 +32,7 @@ pub(crate) struct Opening<'a> {
     /// Whether the role is one that row-level security does not bind.
     pub(crate) bypass: bool,
     pub(crate) rollback_each: bool,
+    pub(crate) limits: &'a LimitsConfig,
 }
 
 /// A session as an applet in a tenant.
@@ -72,10 +73,12 @@ impl SqlSession {
         // A login that pg_hba.conf refuses is told here, with the rule, rather than at the first statement.
         admin.connect_as(&prepared.login).await.map_err(told)?.close().await.map_err(told)?;
 
-        let capacity = HostLimits::default().audit_queue;
+        let capacity = opening.limits.host.audit_queue;
         let (queue, writer) = AuditQueue::start(target.clone(), prepared.keys.audit_login(), capacity, false);
         let mut config =
             ProxyConfig::new(target, Arc::new(catalog), Arc::new(prepared.keys), Arc::new(queue));
+        config.limits = opening.limits.host.clone();
+        config.session_limits = opening.limits.execution.clone();
         config.allow_global_keys = true;
         config.wall = opening.wall;
         config.rollback_each = opening.rollback_each;
@@ -140,7 +143,7 @@ fn invocation(opening: &Opening<'_>, grants: Arc<Grants>) -> Invocation {
         actor: Actor::Platform,
         locale: "en".to_owned(),
         grants,
-        limits: Arc::new(opening.manifest.limits(&Limits::default())),
+        limits: Arc::new(opening.manifest.limits(&opening.limits.of_invocations())),
         deadline: Instant::now(),
         budget: Arc::new(Budget::default()),
     }

@@ -182,6 +182,37 @@ fn s4_65_volatile_statements_are_marked() {
     }
 }
 
+/// What `host/docs/limits.md` promises of nested operators, in the deepest place that a statement has, and
+/// what is said beyond.
+#[test]
+fn s4_59_thirty_eight_nested_operators_always_fit_and_more_are_told_the_number() {
+    let places = [
+        "SELECT id{} FROM clients",
+        "SELECT id FROM clients WHERE id{} > 4",
+        "SELECT id FROM clients WHERE id IN (SELECT client_id FROM chats WHERE id{} > 4)",
+        "SELECT id FROM clients WHERE id IN (SELECT client_id FROM chats WHERE id IN \
+         (SELECT id FROM chats WHERE id{} > 4))",
+        "SELECT a.id FROM clients a JOIN clients b ON a.id = b.id{} JOIN clients c ON c.id = a.id \
+         JOIN clients d ON d.id = a.id",
+        "WITH x AS (SELECT id{} AS y FROM clients) SELECT y FROM x",
+        "SELECT CASE WHEN id{} > 4 THEN 1 END FROM clients",
+    ];
+    for place in places {
+        for link in [" + 1", "::bigint"] {
+            let of = |count: usize| plain(&place.replace("{}", &link.repeat(count)));
+            assert!(run(&of(38)).is_ok(), "{place} {link}: {:?}", run(&of(38)));
+            let failure = run(&of(60)).unwrap_err();
+            assert_eq!(
+                (failure.code.as_str(), failure.rule.as_deref()),
+                ("statement-too-large", Some("nesting"))
+            );
+            assert!(failure.message.contains("more than 38 operators") && failure.hint.is_some());
+        }
+    }
+    let conditions = format!("SELECT id FROM clients WHERE true{}", " AND id > 4".repeat(128));
+    assert!(run(&plain(&conditions)).is_ok(), "AND and OR do not nest");
+}
+
 /// Hostile texts on the stack of a worker thread: each ends in an answer, none in the end of the process.
 #[test]
 fn s4_9_hostile_texts_do_not_overflow_a_workers_stack() {

@@ -35,7 +35,7 @@ use std::time::Instant;
 use applet_datasource::Admin;
 use applet_datasource::catalog::{CatalogOptions, Reading};
 use applet_store::Store;
-use applet_types::{Applets, Limits, Secret};
+use applet_types::{Applets, Limits, ManifestLimits, Secret};
 
 pub use applet_datasource::twin::{TwinReport, TwinTable, TwinVerdict};
 pub use applet_manifest::{GrantRef, Selection};
@@ -68,6 +68,8 @@ pub struct Parts {
     pub applets: Arc<dyn Applets>,
     /// What every installation is held to unless its manifest or an admin lowers it.
     pub limits: Limits,
+    /// How large a manifest that is submitted may be.
+    pub manifests: ManifestLimits,
     /// The monotonic clock.
     pub now: fn() -> Instant,
     /// Faults to inject; none outside tests.
@@ -89,6 +91,11 @@ impl Lifecycle {
     /// The host's metadata.
     pub const fn store(&self) -> &Store {
         &self.parts.store
+    }
+
+    /// What every installation is held to, whatever was approved.
+    pub const fn limits(&self) -> &Limits {
+        &self.parts.limits
     }
 
     async fn admin(&self) -> Result<Admin, LifecycleError> {

@@ -231,7 +231,8 @@ impl<'a> Work<'a> {
     }
 
     fn invocation(&self, target: &Target, request: RequestId) -> Invocation {
-        let limits = self.plan.limits();
+        // What was approved, and no more than the operator gives now (SPEC S4.60).
+        let limits = self.plan.limits().lowered_to(&self.lifecycle.parts.limits);
         Invocation {
             request,
             tenant: self.plan.tenant(),
@@ -242,8 +243,8 @@ impl<'a> Work<'a> {
             actor: Actor::Platform,
             locale: "en".to_owned(),
             grants: Arc::clone(self.plan.grants()),
-            limits: Arc::clone(limits),
             deadline: (self.lifecycle.parts.now)() + Duration::from_millis(limits.execution.wall_ms),
+            limits: Arc::new(limits),
             budget: Arc::new(Budget::default()),
         }
     }

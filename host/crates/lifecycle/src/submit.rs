@@ -2,7 +2,7 @@
 
 use applet_manifest::{Hooks, LifecycleHook, ValidatedManifest};
 use applet_store::NewApplet;
-use applet_types::{ComponentDigest, ErrorCode, Failure};
+use applet_types::{ComponentDigest, ErrorCode, Failure, Limits, ManifestLimits};
 
 use crate::{FaultPoint, Lifecycle, LifecycleError, OpContext, SubmitReport};
 
@@ -36,7 +36,9 @@ impl Lifecycle {
         package: Package<'_>,
     ) -> Result<SubmitReport, LifecycleError> {
         ctx.manage()?;
-        let manifest = load(package.manifest)?;
+        let (size, host) = (&self.parts.manifests, &self.parts.limits);
+        let manifest = applet_manifest::load_within(package.manifest.as_bytes(), size, host)
+            .map_err(LifecycleError::Manifest)?;
         let component =
             self.parts.applets.inspect(package.component).await.map_err(LifecycleError::Component)?;
         if component.digest != ComponentDigest::of(package.component) {
@@ -72,8 +74,11 @@ impl Lifecycle {
     }
 }
 
+/// A manifest that was submitted before. What came in stays readable when the operator lowers a limit
+/// later; what its applet may do is bounded anew whenever it is used.
 pub(crate) fn load(manifest: &str) -> Result<ValidatedManifest, LifecycleError> {
-    applet_manifest::load(manifest.as_bytes()).map_err(LifecycleError::Manifest)
+    applet_manifest::load_within(manifest.as_bytes(), &ManifestLimits::MAXIMUM, &Limits::MAXIMUM)
+        .map_err(LifecycleError::Manifest)
 }
 
 /// The hooks that the manifest lists and the component does not export.

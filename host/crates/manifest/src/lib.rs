@@ -10,7 +10,6 @@
 mod column_type;
 mod default_value;
 mod document;
-mod limits;
 mod names;
 mod path;
 mod read;
@@ -25,15 +24,15 @@ mod yaml;
 
 pub use column_type::{ColumnType, Mapping};
 pub use default_value::DefaultValue;
-pub use limits::ManifestLimits;
 pub use names::is_sql_word;
 pub use schema::json_schema;
 pub use selection::{Access, ColumnsOf, GrantRef, Selection, SelectionError};
 pub use table::{OnDelete, OwnColumn, OwnForeignKey, OwnIndex, OwnTable, Target};
 pub use validate::HOST_API;
 pub use validated::{Cache, Hooks, Instances, LifecycleHook, NamedHook, ValidatedManifest};
-pub use violation::{Violation, ViolationCode, Violations};
+pub use violation::{Violation, ViolationCode, Violations, closest};
 
+use applet_types::{Limits, ManifestLimits};
 use report::Report;
 
 /// Loads a manifest.
@@ -42,22 +41,27 @@ use report::Report;
 ///
 /// Every violation, in the order of the file. When the text cannot be read at all, just the reason.
 pub fn load(bytes: &[u8]) -> Result<ValidatedManifest, Violations> {
-    load_within(bytes, &ManifestLimits::default())
+    load_within(bytes, &ManifestLimits::default(), &Limits::default())
 }
 
-/// Loads a manifest within limits that the operator has set.
+/// Loads a manifest within limits that the operator has set: how large it may be, and what the host gives
+/// to an applet that lowers nothing.
 ///
 /// # Errors
 ///
 /// As [`load`].
-pub fn load_within(bytes: &[u8], limits: &ManifestLimits) -> Result<ValidatedManifest, Violations> {
+pub fn load_within(
+    bytes: &[u8],
+    limits: &ManifestLimits,
+    host: &Limits,
+) -> Result<ValidatedManifest, Violations> {
     let (root, duplicates) = yaml::parse(bytes, limits)?;
     let mut report = Report::on(&root);
     for violation in duplicates {
         report.push(violation);
     }
     let manifest = read::manifest(&root, &mut report);
-    let validated = validate::manifest(&manifest, limits, &mut report);
+    let validated = validate::manifest(&manifest, limits, host, &mut report);
     match (report.finish(), validated) {
         (None, Some(validated)) => Ok(validated),
         (Some(violations), _) => Err(violations),

@@ -200,7 +200,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// The one of `known` that `text` is most likely a slip of.
-pub(crate) fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A slip is short: nobody misspells hundreds of letters, and the distance is quadratic.
     if text.len() > 64 {
         return None;

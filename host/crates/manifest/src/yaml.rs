@@ -8,9 +8,9 @@
 
 use std::collections::BTreeMap;
 
+use applet_types::ManifestLimits;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
-use crate::limits::ManifestLimits;
 use crate::path::Path;
 use crate::violation::{Violation, ViolationCode, Violations, quoted};
 
@@ -51,6 +51,27 @@ impl Scalar {
             "false" | "False" | "FALSE" if self.plain => Some(false),
             _ => None,
         }
+    }
+
+    /// Whether other readers of YAML take it for something that is written differently: `True` is `true` to
+    /// them, `0x1F` is 31 and `1e3` is 1000. Where text is expected, an admin who looks at the manifest with
+    /// another tool would not see what is installed.
+    pub(crate) fn reads_differently(&self) -> bool {
+        if !self.plain {
+            return false;
+        }
+        if self.boolean().is_some() {
+            return !matches!(self.text.as_str(), "true" | "false");
+        }
+        let unsigned = self.text.strip_prefix(['+', '-']).unwrap_or(&self.text);
+        let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| unsigned.starts_with(prefix));
+        let number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        let digits = !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit());
+        begins(&["0x", "0o", "0b"])
+            // Some readers refuse what fits no machine's integer.
+            || (digits && self.text.parse::<i64>().is_err() && unsigned.parse::<u64>().is_err())
+            || matches!(unsigned.to_ascii_lowercase().as_str(), ".inf" | ".nan")
+            || (number && unsigned.contains(['e', 'E']) && unsigned.parse::<f64>().is_ok())
     }
 }
 
@@ -93,15 +114,21 @@ fn text<'a>(bytes: &'a [u8], limits: &ManifestLimits) -> Result<&'a str, Violati
     }
     let text = str::from_utf8(bytes)
         .map_err(|_| Violation::new(ViolationCode::InvalidText, "", "the manifest is not UTF-8 text"))?;
-    // A NUL ends the text for some readers and not for others; no control character has a use here.
-    let control = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // A NUL ends the text for some readers and not for others; no control character has a use here. What
+    // ends a line for YAML 1.1 and not for 1.2 could hide a key in a comment, and a second byte order mark
+    // in a name.
+    let control = |c: &char| {
+        c.is_control() && !matches!(c, '\n' | '\r' | '\t')
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+    };
     let mut lines = text.lines().enumerate();
     match lines.find_map(|(line, text)| text.chars().find(control).map(|c| (line + 1, c))) {
         Some((line, c)) => {
             let message = format!("control character {} in the manifest", quoted(&c.to_string()));
             Err(Violation::new(ViolationCode::InvalidText, "", message).line(line))
         }
-        None => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        None => Ok(text),
     }
 }
 

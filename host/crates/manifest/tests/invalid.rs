@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod mutation;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use applet_manifest::{ViolationCode, Violations, load};
+use mutation::{cases, mutated};
 use proptest::prelude::*;
 
 const HEADER: &str = "manifestVersion: '1.0'\nid: notes\nversion: 1.0.0\nname: Notes\n";
@@ -164,35 +167,8 @@ fn s4x_11_a_flood_of_violations_stays_readable() {
     assert!(violations.to_string().contains("8501 more violations are not listed"));
 }
 
-/// Real manifests, and one that is wrong in many ways.
-fn seeds() -> Vec<Vec<u8>> {
-    let examples = folder().join("../../../../../manifests");
-    let valid = ["ai-chat.yaml", "support-desk.yaml"].map(|file| examples.join(file));
-    let invalid = ["unknown-keys.yaml", "invalid-foreign-key.yaml"].map(|file| folder().join(file));
-    valid.iter().chain(&invalid).map(|path| std::fs::read(path).unwrap()).collect()
-}
-
-/// Replaces, removes and repeats pieces of a text.
-fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![
-        "[-&*!|>%@`?:,{}\\[\\]#'\"\\\\ \n\t\r]{1,4}".prop_map(String::into_bytes),
-        "(null|true|~|<<|---|\\.\\.\\.|!!str|\\?|- |: |#|'|\")".prop_map(String::into_bytes),
-        proptest::collection::vec(any::<u8>(), 1..4),
-    ];
-    let edit = (any::<prop::sample::Index>(), 0_usize..40, piece);
-    let edits = proptest::collection::vec(edit, 1..6);
-    (proptest::sample::select(seeds()), edits).prop_map(|(mut bytes, edits)| {
-        for (at, removed, piece) in edits {
-            let start = at.index(bytes.len().max(1)).min(bytes.len());
-            let end = (start + removed).min(bytes.len());
-            bytes.splice(start..end, piece);
-        }
-        bytes
-    })
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn s4x_11_no_mutation_of_a_manifest_panics_and_what_loads_loads_again(bytes in mutated()) {

@@ -163,6 +163,24 @@ fn s4_60_a_manifest_lowers_limits_and_the_host_may_be_lower_still() {
 }
 
 #[test]
+fn s4_60_what_the_operator_raises_reaches_a_manifest_that_says_nothing_and_may_be_asked_for() {
+    let text = std::fs::read_to_string(folder().join("support-desk.yaml")).unwrap();
+    let mut host = Limits::default();
+    (host.statement.rows, host.statement.joins) = (5_000, 6);
+    let within = |text: &str| {
+        applet_manifest::load_within(text.as_bytes(), &applet_types::ManifestLimits::default(), &host)
+    };
+    let silent = within(&text).unwrap().limits(&host);
+    assert_eq!((silent.statement.rows, silent.statement.joins), (200, 6));
+    let asking = text.replace("rows: 200", "rows: 4000");
+    assert_ne!(asking, text);
+    assert_eq!(within(&asking).unwrap().limits(&host).statement.rows, 4_000);
+    let refused = applet_manifest::load(asking.as_bytes()).unwrap_err();
+    assert_eq!(refused.iter().next().unwrap().code, applet_manifest::ViolationCode::LimitRaised);
+    assert!(within(&text.replace("rows: 200", "rows: 5001")).is_err());
+}
+
+#[test]
 fn s4x_1_what_is_denied_is_not_granted() {
     let manifest = example("support-desk.yaml");
     let columns = |table: &SqlName| (table.as_str() == "chats").then(|| ["id", "status"].map(name).into());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use applet_catalog::Catalog;
 use applet_gate::Wall;
-use applet_types::{AuditSink, HostLimits, Logins};
+use applet_types::{AuditSink, ExecutionLimits, HostLimits, Logins};
 
 use crate::cache::QueryCache;
 use crate::wire::Target;
@@ -16,6 +16,8 @@ pub struct ProxyConfig {
     pub target: Target,
     /// Caps of pool and queues.
     pub limits: HostLimits,
+    /// What sessions are opened with; an invocation whose limits differ says so with its statements.
+    pub session_limits: ExecutionLimits,
     /// Knows the login role of each applet and grant set.
     pub logins: Arc<dyn Logins>,
     /// What the database looks like; replaced by [`Proxy::set_catalog`](crate::Proxy::set_catalog).
@@ -44,6 +46,7 @@ impl ProxyConfig {
         Self {
             target,
             limits: HostLimits::default(),
+            session_limits: ExecutionLimits::default(),
             logins,
             catalog,
             allow_global_keys: false,

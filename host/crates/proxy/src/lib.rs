@@ -25,6 +25,7 @@ mod tests;
 mod trail;
 mod transaction;
 mod values;
+mod watchdog;
 mod wire;
 
 pub use audit::{AuditQueue, AuditStatus, AuditWriter};

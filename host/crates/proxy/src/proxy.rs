@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use applet_catalog::Catalog;
 use applet_gate::{ScopedStatement, TableUse};
 use applet_types::{
-    AppletId, Database, Encoding, ErrorCode, ExecutionLimits, Failure, GrantsDigest, Invocation, Login,
-    Operation, Outcome, RequestId, SqlName, Statement, Transaction, Value,
+    AppletId, Database, Encoding, ErrorCode, Failure, GrantsDigest, Invocation, Login, Operation, Outcome,
+    RequestId, SqlName, Statement, Transaction, Value,
 };
 use async_trait::async_trait;
 
@@ -66,8 +66,6 @@ pub(crate) struct Inner {
     logins: RwLock<HashMap<GrantsDigest, LoginsOf>>,
     /// Open transactions by invocation.
     holders: Mutex<HashMap<RequestId, u32>>,
-    /// The limits that sessions are opened with.
-    pub(crate) session_limits: ExecutionLimits,
 }
 
 /// How many sessions in a row may hold a statement that no longer fits the schema: as many as an applet has
@@ -77,8 +75,8 @@ const STALE_SESSIONS: u32 = 8;
 impl Proxy {
     /// Starts serving. Must be called inside a tokio runtime; sessions are opened when they are needed.
     pub fn new(config: ProxyConfig) -> Self {
-        let session_limits = ExecutionLimits::default();
-        let settings = SessionSettings::for_applets(&session_limits, config.limits.prepared_statements);
+        let settings =
+            SessionSettings::for_applets(&config.session_limits, config.limits.prepared_statements);
         let pool = Pool::new(Arc::new(config.target.clone()), settings, config.limits.clone());
         tokio::spawn(pool.reap());
         let judge = Judge::new(Arc::clone(&config.catalog), config.wall, config.allow_global_keys);
@@ -88,7 +86,6 @@ impl Proxy {
             judge: RwLock::new(Arc::new(judge)),
             logins: RwLock::default(),
             holders: Mutex::default(),
-            session_limits,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -265,7 +262,7 @@ impl Inner {
             let started = Instant::now();
             let mut lease = self.lease(call).await?;
             let limits = &call.limits.execution;
-            let allowance = Allowance::of(call, Duration::MAX, &self.session_limits)?;
+            let allowance = Allowance::of(call, Duration::MAX, &self.config.session_limits)?;
             let context = context(call, judge, executable.tables, allowance.deadline_near);
             let fetch = executable.fetch(encoding, limits);
             let settings = allowance.settings;

@@ -1,7 +1,8 @@
 //! Several statements in one transaction (SPEC Decision 10): the guest's own, and batches.
 //!
 //! A transaction holds one session until it ends. Its audit records are written inside it, with the next
-//! message that goes out anyway. Dropping it rolls it back.
+//! message that goes out anyway. Dropping it rolls it back, and so does the watchdog when the guest leaves
+//! it idle or open for too long.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,8 +16,9 @@ use crate::errors;
 use crate::execute::{self, Allowance, Executable, within};
 use crate::memo::Judge;
 use crate::pool::Lease;
-use crate::proxy::{Holding, Inner, context};
+use crate::proxy::{Inner, context};
 use crate::trail::Trail;
+use crate::watchdog::Watched;
 use crate::wire::{Bound, End, Exchange, Session, WireError};
 
 /// Statements of a batch that go out under one Sync: few enough that the server's answers cannot fill
@@ -31,16 +33,13 @@ pub(crate) struct Open {
     call: Arc<Invocation>,
     judge: Arc<Judge>,
     /// Gone after an error: locks and session are not held for a transaction that cannot succeed.
-    lease: Option<Lease>,
+    watched: Watched,
     /// Whether BEGIN was sent. It goes out with the first statement.
     begun: bool,
-    opened: Instant,
-    last_used: Instant,
     /// Records of writes that the next message takes along.
     unsent: Vec<AuditRecord>,
     /// What was done to tables by statements that changed rows.
     changed: Vec<TableUse>,
-    _holding: Holding,
 }
 
 impl Open {
@@ -48,46 +47,29 @@ impl Open {
         // The first transaction of an invocation may wait for its session; while it does, it holds nothing.
         let lease = inner.lease(call).await?;
         let holding = inner.hold(call)?;
-        let now = Instant::now();
         Ok(Self {
             inner: Arc::clone(inner),
             call: Arc::new(call.clone()),
             judge: inner.judge(),
-            lease: Some(lease),
+            watched: Watched::new(lease, holding, &call.limits.execution),
             begun: false,
-            opened: now,
-            last_used: now,
             unsent: Vec::new(),
             changed: Vec::new(),
-            _holding: holding,
         })
-    }
-
-    /// Time that the transaction has left; an error when it was open or idle for too long.
-    fn time_left(&self) -> Result<Duration, Failure> {
-        let limits = &self.call.limits.execution;
-        let whole = Duration::from_millis(limits.transaction_ms);
-        let idle = Duration::from_millis(limits.idle_in_transaction_ms);
-        let message = "the transaction was open for too long";
-        let left = whole.checked_sub(self.opened.elapsed()).filter(|left| !left.is_zero());
-        match left {
-            Some(left) if self.last_used.elapsed() <= idle => Ok(left),
-            _ => Err(Failure::new(ErrorCode::StatementTimeout, message)),
-        }
     }
 
     async fn execute(
         &mut self,
+        lease: &mut Lease,
         statement: &Statement,
         encoding: Encoding,
         trail: &mut Trail,
     ) -> Result<Outcome, Failure> {
-        let left = self.time_left()?;
         let scoped = self.inner.admit(&self.judge, &self.call, statement, trail)?;
         let executable = Executable::from(&*scoped);
-        let allowance = Allowance::of(&self.call, left, &self.inner.session_limits)?;
+        let left = self.watched.time_left();
+        let allowance = Allowance::of(&self.call, left, &self.inner.config.session_limits)?;
         let context = context(&self.call, &self.judge, scoped.tables(), allowance.deadline_near);
-        let lease = self.lease.as_mut().ok_or_else(gone)?;
         let limits = &self.call.limits.execution;
         let started = Instant::now();
         let step = Step {
@@ -109,26 +91,27 @@ impl Open {
             self.unsent.extend(trail.succeeded(outcome.affected));
             self.changed.extend(scoped.tables().iter().filter(|_| outcome.affected > 0).cloned());
         }
-        self.last_used = Instant::now();
         Ok(outcome)
     }
 
     async fn end(&mut self, end: End) -> Result<(), Failure> {
-        let Some(mut lease) = self.lease.take() else {
+        let taken = match self.watched.take() {
+            Ok(taken) => taken,
+            // It is rolled back as asked.
+            Err(_) if end == End::Rollback => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
+        let Some(mut lease) = taken else {
             return if end == End::Rollback { Ok(()) } else { Err(gone()) };
         };
         if !self.begun {
             return Ok(());
         }
-        let context = context(&self.call, &self.judge, &[], false);
         if end == End::Rollback {
             execute::undo(&mut lease).await;
             return Ok(());
         }
-        if let Err(failure) = self.time_left() {
-            execute::undo(&mut lease).await;
-            return Err(failure);
-        }
+        let context = context(&self.call, &self.judge, &[], false);
         let end = if self.inner.config.rollback_each { End::Rollback } else { End::Commit };
         let marked = self.inner.mark(&self.call, self.judge.catalog(), &self.changed).await;
         let finished = execute::finish(&mut lease, &self.unsent, self.call.tenant, end, &context).await;
@@ -173,15 +156,22 @@ impl Step<'_> {
 impl Transaction for Open {
     async fn query(&mut self, statement: &Statement, encoding: Encoding) -> Result<Outcome, Failure> {
         let mut trail = Trail::start(self.inner.config.audit.clone(), &self.call);
-        let ran = if self.lease.is_some() {
-            self.execute(statement, encoding, &mut trail).await
-        } else {
-            Err(gone())
+        let ran = match self.watched.take() {
+            Ok(Some(mut lease)) => {
+                let ran = self.execute(&mut lease, statement, encoding, &mut trail).await;
+                match &ran {
+                    Ok(_) => self.watched.put_back(lease),
+                    Err(_) => execute::undo(&mut lease).await,
+                }
+                ran
+            }
+            Ok(None) => Err(gone()),
+            Err(overdue) => Err(overdue),
         };
         match ran {
             Ok(outcome) => {
                 if let Err(failure) = trail.succeeded_reading(outcome.affected).await {
-                    if let Some(mut lease) = self.lease.take() {
+                    if let Ok(Some(mut lease)) = self.watched.take() {
                         execute::undo(&mut lease).await;
                     }
                     return Err(failure);
@@ -189,9 +179,6 @@ impl Transaction for Open {
                 Ok(outcome)
             }
             Err(failure) => {
-                if let Some(mut lease) = self.lease.take() {
-                    execute::undo(&mut lease).await;
-                }
                 trail.failed(&failure).await;
                 Err(failure)
             }
@@ -204,17 +191,6 @@ impl Transaction for Open {
 
     async fn rollback(mut self: Box<Self>) -> Result<(), Failure> {
         self.end(End::Rollback).await
-    }
-}
-
-impl Drop for Open {
-    /// Rolls back in the background, so that the session need not be opened anew.
-    fn drop(&mut self) {
-        if let Some(mut lease) = self.lease.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(async move { execute::undo(&mut lease).await });
-        }
     }
 }
 
@@ -304,7 +280,7 @@ async fn run_batch(
         let (chunk, after) = rest.split_at_checked(chunk_length(rest)).unwrap_or((rest, &[]));
         rest = after;
         let left = whole.saturating_sub(opened.elapsed());
-        let allowance = Allowance::of(call, left, &inner.session_limits)?;
+        let allowance = Allowance::of(call, left, &inner.config.session_limits)?;
         let begin = !reads_only && outcomes.is_empty();
         let ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
         let tables: Vec<_> = chunk.iter().flat_map(|one| one.scoped.tables().iter().cloned()).collect();

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 use std::{io, thread};
 
+use applet_types::ExecutionLimits;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::limits::RuntimeLimits;
@@ -21,9 +22,9 @@ pub(crate) const MEMORIES: usize = 2;
 pub(crate) const TABLES: usize = 4;
 
 /// The largest linear memory that an operator may allow.
-const MAX_MEMORY_BYTES: usize = 256 << 20;
+const MAX_MEMORY_BYTES: usize = ExecutionLimits::MAXIMUM.memory_bytes;
 /// The most table elements that an operator may allow.
-const MAX_TABLE_ELEMENTS: usize = 50_000;
+const MAX_TABLE_ELEMENTS: usize = ExecutionLimits::MAXIMUM.table_elements;
 
 /// Settings that machine code depends on.
 pub(crate) fn compiling() -> Config {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applet_types::HostLimits;
+use applet_types::{ComponentLimits, HostLimits};
 
 /// Limits of the runtime, with the defaults of `host/docs/limits.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,22 +29,23 @@ pub struct RuntimeLimits {
 
 impl Default for RuntimeLimits {
     fn default() -> Self {
-        Self::from(&HostLimits::default())
+        Self::new(&HostLimits::default(), &ComponentLimits::default())
     }
 }
 
-impl From<&HostLimits> for RuntimeLimits {
-    fn from(host: &HostLimits) -> Self {
+impl RuntimeLimits {
+    /// The runtime's part of what the operator has set.
+    pub const fn new(host: &HostLimits, component: &ComponentLimits) -> Self {
         Self {
             instances: host.instances,
             instances_per_applet: host.instances_per_applet,
             queue_wait: Duration::from_millis(host.queue_wait_ms),
             queue_length: host.queue_length,
-            components_in_memory: 256,
-            component_bytes: 32 << 20,
-            functions: 100_000,
-            compile_cpu_seconds: 60,
-            compile_memory_bytes: 1536 << 20,
+            components_in_memory: component.components_in_memory,
+            component_bytes: component.component_bytes,
+            functions: component.functions,
+            compile_cpu_seconds: component.compile_cpu_seconds,
+            compile_memory_bytes: component.compile_memory_bytes,
         }
     }
 }

@@ -1,157 +1,111 @@
-//! Limits with the defaults and hard maxima of LIMITS-AND-FAULTS.md section 3, copied into
-//! `host/docs/limits.md`. The operator may raise a limit up to its maximum; manifest and admin only lower.
+//! Every limit: its default, and the hard maximum that the operator may raise it to, after section 3 of
+//! LIMITS-AND-FAULTS.md. A manifest and an admin only lower what the operator gives.
+//!
+//! *Invariant:* a maximum that equals its default is one that cannot be raised: what bounds recursion or
+//! memory before a check has run. `host/docs/limits.md` is made from this file.
 
 use serde::{Deserialize, Serialize};
 
-/// What bounds one statement before the database sees it (the gate's).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StatementLimits {
-    /// Bytes of SQL text.
-    pub sql_bytes: usize,
-    /// Tokens; deep or long texts are refused before a parser recurses into them.
-    pub tokens: usize,
-    /// Binary operators or casts in one chain: flat chains make trees that overflow the stack when dropped.
-    pub operator_chain: usize,
-    /// Nesting of expressions and queries.
-    pub depth: usize,
-    /// Bind parameters.
-    pub parameters: usize,
-    /// Bytes of one parameter.
-    pub parameter_bytes: usize,
-    /// Joins in the whole statement; a comma in FROM is a join (S4.58).
-    pub joins: usize,
-    /// Subqueries, derived tables and CTEs in the whole statement (S4.59).
-    pub subqueries: usize,
-    /// Rows of a result (S4.56); the text asks the database for one more, to tell truncation.
-    pub rows: u32,
+/// Limits with their meaning, default and maximum in one place each.
+macro_rules! limits {
+    (
+        $(#[$about:meta])*
+        $name:ident {
+            $($(#[doc = $meaning:literal])+ $field:ident: $kind:ty = $default:expr, at most $most:expr;)+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[doc = $meaning])+ pub $field: $kind,)+
+        }
+
+        impl $name {
+            /// What the operator may raise each limit to.
+            pub const MAXIMUM: Self = Self { $($field: $most,)+ };
+
+            /// What each limit bounds, in the order of the documentation.
+            pub const MEANINGS: &[(&str, &str)] = &[$((stringify!($field), concat!($($meaning),+))),+];
+
+            /// The lower of both, limit by limit.
+            #[must_use]
+            pub fn lowered_to(&self, other: &Self) -> Self {
+                Self { $($field: self.$field.min(other.$field),)+ }
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+    };
 }
 
-impl Default for StatementLimits {
-    fn default() -> Self {
-        Self {
-            sql_bytes: 64 << 10,
-            tokens: 8_000,
-            operator_chain: 256,
-            depth: 32,
-            parameters: 256,
-            parameter_bytes: 1 << 20,
-            joins: 3,
-            subqueries: 2,
-            rows: 1_000,
-        }
+limits! {
+    /// What bounds one statement before the database sees it (the gate's).
+    StatementLimits {
+        /// Bytes of SQL text.
+        sql_bytes: usize = 64 << 10, at most 64 << 10;
+        /// Tokens; deep or long texts are refused before a parser recurses into them.
+        tokens: usize = 8_000, at most 8_000;
+        /// Binary operators or casts in one chain: flat chains make trees that overflow the stack when dropped.
+        operator_chain: usize = 256, at most 256;
+        /// Nesting of expressions and queries.
+        depth: usize = 32, at most 32;
+        /// Bind parameters.
+        parameters: usize = 256, at most 1_000;
+        /// Bytes of one parameter.
+        parameter_bytes: usize = 1 << 20, at most 4 << 20;
+        /// Joins in the whole statement; a comma in FROM is a join (S4.58).
+        joins: usize = 3, at most 8;
+        /// Subqueries, derived tables and CTEs in the whole statement (S4.59).
+        subqueries: usize = 2, at most 8;
+        /// Rows of a result (S4.56); the text asks the database for one more, to tell truncation.
+        rows: u32 = 1_000, at most 10_000;
     }
 }
 
-impl StatementLimits {
-    /// The lower of both, limit by limit.
-    #[must_use]
-    pub fn lowered_to(&self, other: &Self) -> Self {
-        Self {
-            sql_bytes: self.sql_bytes.min(other.sql_bytes),
-            tokens: self.tokens.min(other.tokens),
-            operator_chain: self.operator_chain.min(other.operator_chain),
-            depth: self.depth.min(other.depth),
-            parameters: self.parameters.min(other.parameters),
-            parameter_bytes: self.parameter_bytes.min(other.parameter_bytes),
-            joins: self.joins.min(other.joins),
-            subqueries: self.subqueries.min(other.subqueries),
-            rows: self.rows.min(other.rows),
-        }
-    }
-}
-
-/// What bounds the execution of statements and of one invocation as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExecutionLimits {
-    /// Milliseconds a statement may run (S4.57).
-    pub statement_timeout_ms: u64,
-    /// Milliseconds a statement may wait for a lock.
-    pub lock_timeout_ms: u64,
-    /// Milliseconds a transaction may stay open in all; the host's own timer.
-    pub transaction_ms: u64,
-    /// Milliseconds a transaction may sit idle between statements.
-    pub idle_in_transaction_ms: u64,
-    /// Rows that one statement may change.
-    pub rows_changed: u64,
-    /// Bytes of one result.
-    pub result_bytes: usize,
-    /// Bytes of all results of one invocation.
-    pub invocation_result_bytes: usize,
-    /// Bytes of one row.
-    pub row_bytes: usize,
-    /// Statements of one invocation.
-    pub statements: u32,
-    /// Transactions open at once in one invocation.
-    pub open_transactions: u32,
-    /// Milliseconds of wall clock of one invocation.
-    pub wall_ms: u64,
-    /// Milliseconds of guest CPU of one invocation (epoch ticks of 10 ms).
-    pub cpu_ms: u64,
-    /// Bytes of linear memory of one instance.
-    pub memory_bytes: usize,
-    /// Elements of all tables of one instance.
-    pub table_elements: usize,
-    /// Calls from the guest into the host in one invocation.
-    pub host_calls: u32,
-    /// Bytes the guest may hand to the host in one call.
-    pub host_call_bytes: usize,
-    /// Resource handles alive in one instance.
-    pub handles: u32,
-    /// Bytes of guest log output kept per invocation.
-    pub log_bytes: usize,
-}
-
-impl Default for ExecutionLimits {
-    fn default() -> Self {
-        Self {
-            statement_timeout_ms: 5_000,
-            lock_timeout_ms: 1_000,
-            transaction_ms: 15_000,
-            idle_in_transaction_ms: 2_000,
-            rows_changed: 10_000,
-            result_bytes: 4 << 20,
-            invocation_result_bytes: 32 << 20,
-            row_bytes: 2 << 20,
-            statements: 100,
-            open_transactions: 1,
-            wall_ms: 10_000,
-            cpu_ms: 200,
-            memory_bytes: 64 << 20,
-            table_elements: 10_000,
-            host_calls: 10_000,
-            host_call_bytes: 2 << 20,
-            handles: 1_000,
-            log_bytes: 16 << 10,
-        }
-    }
-}
-
-impl ExecutionLimits {
-    /// The lower of both, limit by limit.
-    #[must_use]
-    pub fn lowered_to(&self, other: &Self) -> Self {
-        Self {
-            statement_timeout_ms: self.statement_timeout_ms.min(other.statement_timeout_ms),
-            lock_timeout_ms: self.lock_timeout_ms.min(other.lock_timeout_ms),
-            transaction_ms: self.transaction_ms.min(other.transaction_ms),
-            idle_in_transaction_ms: self.idle_in_transaction_ms.min(other.idle_in_transaction_ms),
-            rows_changed: self.rows_changed.min(other.rows_changed),
-            result_bytes: self.result_bytes.min(other.result_bytes),
-            invocation_result_bytes: self.invocation_result_bytes.min(other.invocation_result_bytes),
-            row_bytes: self.row_bytes.min(other.row_bytes),
-            statements: self.statements.min(other.statements),
-            open_transactions: self.open_transactions.min(other.open_transactions),
-            wall_ms: self.wall_ms.min(other.wall_ms),
-            cpu_ms: self.cpu_ms.min(other.cpu_ms),
-            memory_bytes: self.memory_bytes.min(other.memory_bytes),
-            table_elements: self.table_elements.min(other.table_elements),
-            host_calls: self.host_calls.min(other.host_calls),
-            host_call_bytes: self.host_call_bytes.min(other.host_call_bytes),
-            handles: self.handles.min(other.handles),
-            log_bytes: self.log_bytes.min(other.log_bytes),
-        }
+limits! {
+    /// What bounds the execution of statements and of one invocation as a whole.
+    ExecutionLimits {
+        /// Milliseconds a statement may run (S4.57).
+        statement_timeout_ms: u64 = 5_000, at most 30_000;
+        /// Milliseconds a statement may wait for a lock.
+        lock_timeout_ms: u64 = 1_000, at most 10_000;
+        /// Milliseconds a transaction may stay open in all; the host's own timer.
+        transaction_ms: u64 = 15_000, at most 60_000;
+        /// Milliseconds a transaction may sit idle between statements.
+        idle_in_transaction_ms: u64 = 2_000, at most 10_000;
+        /// Rows that one statement may change.
+        rows_changed: u64 = 10_000, at most 100_000;
+        /// Bytes of one result.
+        result_bytes: usize = 4 << 20, at most 16 << 20;
+        /// Bytes of all results of one invocation.
+        invocation_result_bytes: usize = 32 << 20, at most 128 << 20;
+        /// Bytes of one row.
+        row_bytes: usize = 2 << 20, at most 8 << 20;
+        /// Statements of one invocation.
+        statements: u32 = 100, at most 1_000;
+        /// Transactions open at once in one invocation.
+        open_transactions: u32 = 1, at most 1;
+        /// Milliseconds of wall clock of one invocation.
+        wall_ms: u64 = 10_000, at most 60_000;
+        /// Milliseconds of guest CPU of one invocation (epoch ticks of 10 ms).
+        cpu_ms: u64 = 200, at most 5_000;
+        /// Bytes of linear memory of one instance.
+        memory_bytes: usize = 64 << 20, at most 256 << 20;
+        /// Elements of all tables of one instance.
+        table_elements: usize = 10_000, at most 50_000;
+        /// Calls from the guest into the host in one invocation.
+        host_calls: u32 = 10_000, at most 100_000;
+        /// Bytes the guest may hand to the host in one call.
+        host_call_bytes: usize = 2 << 20, at most 16 << 20;
+        /// Resource handles alive in one instance.
+        handles: u32 = 1_000, at most 1_000;
+        /// Bytes of guest log output kept per invocation.
+        log_bytes: usize = 16 << 10, at most 256 << 10;
     }
 }
 
@@ -187,6 +141,10 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What the operator may raise each limit to.
+    pub const MAXIMUM: Self =
+        Self { statement: StatementLimits::MAXIMUM, execution: ExecutionLimits::MAXIMUM, cache: None };
+
     /// The lower of both, limit by limit: a manifest and an admin can only lower what the operator gives.
     #[must_use]
     pub fn lowered_to(&self, other: &Self) -> Self {
@@ -198,57 +156,76 @@ impl Limits {
     }
 }
 
-/// What the host as a whole is held to; shared by all applets, so no manifest can name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HostLimits {
-    /// Sessions of one applet, over all its roles (S4.61).
-    pub sessions_per_applet: usize,
-    /// Sessions in use for one tenant at once.
-    pub sessions_per_tenant: usize,
-    /// Sessions of the shared pool, the budget per database (S4.7).
-    pub sessions: usize,
-    /// Milliseconds a statement may wait for a session.
-    pub queue_wait_ms: u64,
-    /// Statements of one applet that may wait at once.
-    pub queue_length: usize,
-    /// Seconds a session may live.
-    pub session_lifetime_s: u64,
-    /// Seconds a session may sit idle.
-    pub session_idle_s: u64,
-    /// Statements kept prepared per session.
-    pub prepared_statements: usize,
-    /// Instances of one applet at once.
-    pub instances_per_applet: usize,
-    /// Instances of the host at once.
-    pub instances: usize,
-    /// Audit records of reads and denials that may wait to be written (SPEC Decision 9).
-    pub audit_queue: usize,
-    /// Bytes of cached answers that one tenant may have at once.
-    pub cache_tenant_bytes: usize,
-    /// Bytes of cached answers kept in this process, for all tenants together.
-    pub cache_bytes: usize,
-    /// Bytes of an answer that is worth caching.
-    pub cache_value_bytes: usize,
+limits! {
+    /// What the host as a whole is held to; shared by all applets, so no manifest can name it.
+    HostLimits {
+        /// Sessions of one applet, over all its roles (S4.61).
+        sessions_per_applet: usize = 5, at most 40;
+        /// Sessions in use for one tenant at once.
+        sessions_per_tenant: usize = 10, at most 400;
+        /// Sessions of the shared pool, the budget per database (S4.7).
+        sessions: usize = 40, at most 400;
+        /// Milliseconds a statement may wait for a session.
+        queue_wait_ms: u64 = 500, at most 10_000;
+        /// Statements of one applet that may wait at once.
+        queue_length: usize = 50, at most 10_000;
+        /// Seconds a session may live.
+        session_lifetime_s: u64 = 600, at most 3_600;
+        /// Seconds a session may sit idle.
+        session_idle_s: u64 = 120, at most 600;
+        /// Statements kept prepared per session.
+        prepared_statements: usize = 100, at most 1_000;
+        /// Instances of one applet at once.
+        instances_per_applet: usize = 8, at most 256;
+        /// Instances of the host at once.
+        instances: usize = 64, at most 1_000;
+        /// Audit records of reads and denials that may wait to be written (SPEC Decision 9).
+        audit_queue: usize = 10_000, at most 100_000;
+        /// Bytes of cached answers that one tenant may have at once.
+        cache_tenant_bytes: usize = 64 << 20, at most 1 << 30;
+        /// Bytes of cached answers kept in this process, for all tenants together.
+        cache_bytes: usize = 256 << 20, at most 4 << 30;
+        /// Bytes of an answer that is worth caching.
+        cache_value_bytes: usize = 256 << 10, at most 4 << 20;
+    }
 }
 
-impl Default for HostLimits {
-    fn default() -> Self {
-        Self {
-            sessions_per_applet: 5,
-            sessions_per_tenant: 10,
-            sessions: 40,
-            queue_wait_ms: 500,
-            queue_length: 50,
-            session_lifetime_s: 600,
-            session_idle_s: 120,
-            prepared_statements: 100,
-            instances_per_applet: 8,
-            instances: 64,
-            audit_queue: 10_000,
-            cache_tenant_bytes: 64 << 20,
-            cache_bytes: 256 << 20,
-            cache_value_bytes: 256 << 10,
-        }
+limits! {
+    /// What a component is held to before it runs.
+    ComponentLimits {
+        /// Components kept ready in memory.
+        components_in_memory: usize = 256, at most 1_024;
+        /// Bytes of a component.
+        component_bytes: usize = 32 << 20, at most 64 << 20;
+        /// Functions of a component.
+        functions: u32 = 100_000, at most 200_000;
+        /// CPU seconds that compiling may take.
+        compile_cpu_seconds: u64 = 60, at most 600;
+        /// Bytes of memory that compiling may take.
+        compile_memory_bytes: u64 = 1536 << 20, at most 4096 << 20;
+        /// Bytes of a package: a manifest and a component, not compressed.
+        package_bytes: usize = 40 << 20, at most 96 << 20;
+    }
+}
+
+limits! {
+    /// How large a manifest, and what it declares, may be.
+    ManifestLimits {
+        /// Bytes of the file.
+        bytes: usize = 256 << 10, at most 256 << 10;
+        /// Nesting of lists and mappings.
+        depth: usize = 16, at most 16;
+        /// Scalars, lists and mappings in all, keys included.
+        nodes: usize = 20_000, at most 20_000;
+        /// Own tables.
+        tables: usize = 20, at most 200;
+        /// Columns of an own table.
+        columns: usize = 60, at most 100;
+        /// Indexes of an own table, the primary key not counted.
+        indexes: usize = 8, at most 16;
+        /// Foreign keys of an own table, the one to `tenants` not counted.
+        foreign_keys: usize = 4, at most 8;
+        /// Entries of a permission list, and named hooks.
+        entries: usize = 200, at most 1_000;
     }
 }

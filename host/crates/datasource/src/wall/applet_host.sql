@@ -111,21 +111,29 @@ REVOKE ALL ON ALL TABLES IN SCHEMA applet_host FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA applet_host FROM PUBLIC;
 
 -- The record of a write, inside the write's own transaction. Tenant and role come from the session: an
--- applet can neither write into another tenant's trail nor under another role's name. The body is bound
--- to its tables when it is created (BEGIN ATOMIC), so no search_path can redirect it.
+-- applet can neither write into another tenant's trail nor under another role's name. Every name in the
+-- body is qualified, operators and types included, so no search_path can redirect it. In plpgsql, which
+-- plans the INSERT once for a session: a function in SQL plans it anew for every write.
 CREATE OR REPLACE FUNCTION applet_host.audit_write(
     request uuid, workspace uuid, applet text, installation uuid, user_id uuid, operation text,
     tables text[], sql text, rows bigint, duration_us bigint, error text
-) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
-BEGIN ATOMIC
+) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+<<own>>
+DECLARE
+    tenant CONSTANT pg_catalog.text := pg_catalog.current_setting('applet.tenant', true);
+BEGIN
     INSERT INTO applet_host.audit
         (request, tenant, workspace, applet, installation, user_id, role, operation, tables, sql, rows,
          duration_us, error)
     VALUES
-        (audit_write.request, nullif(current_setting('applet.tenant', true), '')::uuid,
+        (audit_write.request,
+         CASE WHEN own.tenant OPERATOR(pg_catalog.=) '' THEN NULL
+              ELSE own.tenant::pg_catalog.uuid END,
          audit_write.workspace, audit_write.applet, audit_write.installation, audit_write.user_id,
-         session_user, audit_write.operation, audit_write.tables, left(audit_write.sql, 2048),
-         audit_write.rows, audit_write.duration_us, audit_write.error);
-END;
+         session_user, audit_write.operation, audit_write.tables,
+         pg_catalog.left(audit_write.sql, 2048), audit_write.rows, audit_write.duration_us,
+         audit_write.error);
+END
+$$;
 REVOKE ALL ON FUNCTION applet_host.audit_write FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION applet_host.audit_write TO applet_guest;

@@ -28,6 +28,10 @@ use self::walker::Walker;
 use crate::ScopeContext;
 use crate::accounting::Accounting;
 
+/// What always fits: the second parser's decoder bounds its recursion at 100 messages (and has to: it runs
+/// on a worker's stack), an operator takes two, and the statement around it up to a quarter of them.
+const NESTED_OPERATORS: usize = 38;
+
 /// Why the printed text is not sent. Internal: it may name tables and functions, so it goes to the log and
 /// never to a guest; the guest gets the [`Failure`] it converts into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +61,14 @@ impl From<Disagreement> for Failure {
     fn from(disagreement: Disagreement) -> Self {
         match disagreement {
             Disagreement::TooDeep => {
-                Self::new(ErrorCode::StatementTooLarge, "expression is nested too deeply").rule("depth")
+                let message = format!(
+                    "an expression nests more than {NESTED_OPERATORS} operators, casts, functions or CASEs: \
+                     the second parser reads no more"
+                );
+                Self::new(ErrorCode::StatementTooLarge, message).rule("nesting").hint(
+                    "a chain of operators other than AND and OR nests: split it over several columns, or \
+                     compute it in the applet",
+                )
             }
             Disagreement::Differs(detail) => {
                 tracing::error!(target: "gate.verify", %detail, "the two parsers disagree");

@@ -13,7 +13,7 @@ use applet_lifecycle::{
 use applet_store::{State, Store, Workspace};
 use applet_types::{
     Actor, AppletId, Applets, ComponentDigest, ComponentReport, Failure, HookCall, HookError, Invocation,
-    Limits, RequestId, Secret, TenantId, UserId, WorkspaceId,
+    Limits, ManifestLimits, RequestId, Secret, TenantId, UserId, WorkspaceId,
 };
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -169,6 +169,7 @@ impl Host {
             catalog: CatalogOptions::default(),
             applets: Arc::clone(&applets) as Arc<dyn Applets>,
             limits: Limits::default(),
+            manifests: ManifestLimits::default(),
             now: Instant::now,
             faults,
         };

@@ -68,7 +68,10 @@ impl<'a, 'r> Fields<'a, 'r> {
     pub(crate) fn number(&mut self, key: &'static str) -> Option<u64> {
         let (node, path) = self.node(key)?;
         let value = match &node.content {
-            Content::Scalar(scalar) if scalar.plain => scalar.text.parse().ok(),
+            // `01` and `+1` are numbers to some readers and texts to others.
+            Content::Scalar(scalar) if scalar.plain => {
+                scalar.text.parse::<u64>().ok().filter(|value| value.to_string() == scalar.text)
+            }
             Content::Scalar(_) | Content::Sequence(_) | Content::Mapping(_) => None,
         };
         if value.is_none() {
@@ -122,9 +125,14 @@ impl<'a, 'r> Fields<'a, 'r> {
     }
 }
 
-/// The text of a scalar. Numbers and booleans are taken as written: `version: 1.0` is the text `1.0`.
+/// The text of a scalar. Decimal numbers, true and false are taken as written: `version: 1.0` is the text
+/// `1.0`. Other spellings of numbers and booleans are text in quotes only.
 pub(crate) fn text(node: &Node, path: &Path, report: &mut Report) -> Option<String> {
     match &node.content {
+        Content::Scalar(scalar) if scalar.reads_differently() => {
+            report.add(ViolationCode::WrongKind, path, unquoted(&scalar.text));
+            None
+        }
         Content::Scalar(scalar) if !scalar.is_null() => Some(scalar.text.clone()),
         Content::Scalar(_) | Content::Sequence(_) | Content::Mapping(_) => {
             wrong_kind(node, "text", path, report);
@@ -145,6 +153,11 @@ fn list<T>(
     };
     let numbered = items.iter().enumerate();
     Some(numbered.map(|(position, item)| read(item, &path.index(position), report)).collect())
+}
+
+/// What to do about a plain scalar that is not text to other readers of YAML.
+pub(crate) fn unquoted(text: &str) -> String {
+    format!("{} is a number or a truth value to other readers of YAML: write it in quotes", quoted(text))
 }
 
 /// Reports a node of the wrong kind.

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::fields::{Fields, text};
+use super::fields::{Fields, text, unquoted, wrong_kind};
 use crate::document::{Column, DefaultText, ForeignKey, Index, Table};
 use crate::path::Path;
 use crate::report::Report;
+use crate::violation::ViolationCode;
 use crate::yaml::{Content, Node, Scalar};
 
 pub(super) fn table(node: &Node, path: &Path, report: &mut Report) -> Table {
@@ -30,7 +31,7 @@ fn column(node: &Node, path: &Path, report: &mut Report) -> Column {
         required: fields.boolean("required"),
         nullable: fields.boolean("nullable"),
         index: fields.boolean("index"),
-        default: fields.mapping("default", |node, _, _| default(node)),
+        default: fields.mapping("default", default),
         foreign_key: fields.mapping("foreignKey", foreign_key),
     };
     fields.finish(&[
@@ -61,7 +62,14 @@ fn foreign_key(node: &Node, path: &Path, report: &mut Report) -> ForeignKey {
 }
 
 /// A default keeps the text it was written with: a number that went through a float would lose digits.
-fn default(node: &Node) -> DefaultText {
+fn default(node: &Node, path: &Path, report: &mut Report) -> DefaultText {
+    match &node.content {
+        Content::Scalar(scalar) if scalar.is_null() => wrong_kind(node, "a value", path, report),
+        Content::Scalar(scalar) if scalar.reads_differently() => {
+            report.add(ViolationCode::WrongKind, path, unquoted(&scalar.text));
+        }
+        _ => {}
+    }
     match &node.content {
         Content::Scalar(scalar) => DefaultText::Text(scalar.text.clone()),
         Content::Sequence(_) | Content::Mapping(_) => DefaultText::Json(json(node)),

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use applet_types::SqlName;
+use applet_types::{ManifestLimits, SqlName};
 
 use super::tables::TENANT_ID;
 use super::{at_most, keys, name};
 use crate::column_type::ColumnType;
 use crate::default_value::DefaultValue;
 use crate::document::{Column, DefaultText, Table};
-use crate::limits::ManifestLimits;
 use crate::names;
 use crate::path::Path;
 use crate::report::Report;

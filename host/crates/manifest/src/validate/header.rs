@@ -1,9 +1,8 @@
 //! What stands at the top of a manifest, its hooks, and its settings.
 
-use applet_types::{AppletId, HookName, Limits, Version};
+use applet_types::{AppletId, HookName, Limits, ManifestLimits, Version};
 
 use crate::document::{self, Manifest};
-use crate::limits::ManifestLimits;
 use crate::path::Path;
 use crate::report::Report;
 use crate::validated::{Cache, Header, Hooks, Instances, LifecycleHook, NamedHook, Settings};
@@ -166,7 +165,7 @@ fn named_hook(hook: &document::NamedHook, path: &Path, report: &mut Report) -> O
     Some(NamedHook { name, description: hook.description.clone() })
 }
 
-pub(super) fn settings(manifest: &Manifest, report: &mut Report) -> Settings {
+pub(super) fn settings(manifest: &Manifest, host: &Limits, report: &mut Report) -> Settings {
     let instances = match manifest.instances.as_deref() {
         None | Some("fresh") => Instances::Fresh,
         Some("reused") => Instances::Reused,
@@ -179,7 +178,7 @@ pub(super) fn settings(manifest: &Manifest, report: &mut Report) -> Settings {
         }
     };
     let cache = manifest.cache.as_ref().and_then(|cache| settings_cache(cache, report));
-    Settings { instances, cache, limits: limits(&manifest.limits, report) }
+    Settings { instances, cache, limits: limits(&manifest.limits, host, report) }
 }
 
 fn settings_cache(cache: &document::Cache, report: &mut Report) -> Option<Cache> {
@@ -198,14 +197,15 @@ fn within(value: u64, most: u64, unit: &str, path: &Path, report: &mut Report) -
     None
 }
 
-/// A manifest only lowers what the host gives anyway (SPEC S4.60).
-fn limits(asked: &document::Limits, report: &mut Report) -> Limits {
-    let mut limits = Limits::default();
-    let mut lower = |key: &str, asked: Option<u64>, limit: &mut u64, least: u64| {
+/// A manifest only lowers what the host gives anyway (SPEC S4.60). What it does not name stays at the
+/// maximum here, so that what the operator has raised reaches an applet that says nothing about it.
+fn limits(asked: &document::Limits, host: &Limits, report: &mut Report) -> Limits {
+    let mut limits = Limits::MAXIMUM;
+    let mut lower = |key: &str, asked: Option<u64>, limit: &mut u64, given: u64, least: u64| {
         let Some(asked) = asked else { return };
         let path = Path::root().key("limits").key(key);
-        if asked > *limit {
-            let message = format!("`{asked}` is more than the host's {limit}: a manifest only lowers limits");
+        if asked > given {
+            let message = format!("`{asked}` is more than the host's {given}: a manifest only lowers limits");
             report.add(ViolationCode::LimitRaised, &path, message);
         } else if asked < least {
             report.add(ViolationCode::InvalidValue, &path, format!("`{asked}` is less than {least}"));
@@ -218,15 +218,17 @@ fn limits(asked: &document::Limits, report: &mut Report) -> Limits {
     let [mut joins, mut subqueries] = [statement.joins, statement.subqueries].map(|n| n as u64);
     let mut statements = u64::from(execution.statements);
     let mut memory = execution.memory_bytes as u64;
-    lower("rows", asked.rows, &mut rows, 1);
-    lower("joins", asked.joins, &mut joins, 0);
-    lower("subqueries", asked.subqueries, &mut subqueries, 0);
-    lower("statements", asked.statements, &mut statements, 0);
-    lower("memoryBytes", asked.memory_bytes, &mut memory, 1 << 20);
-    lower("rowsChanged", asked.rows_changed, &mut execution.rows_changed, 1);
-    lower("statementTimeoutMs", asked.statement_timeout_ms, &mut execution.statement_timeout_ms, 1);
-    lower("wallMs", asked.wall_ms, &mut execution.wall_ms, 1);
-    lower("cpuMs", asked.cpu_ms, &mut execution.cpu_ms, 1);
+    let (given, most) = (&host.statement, &host.execution);
+    lower("rows", asked.rows, &mut rows, given.rows.into(), 1);
+    lower("joins", asked.joins, &mut joins, given.joins as u64, 0);
+    lower("subqueries", asked.subqueries, &mut subqueries, given.subqueries as u64, 0);
+    lower("statements", asked.statements, &mut statements, most.statements.into(), 0);
+    lower("memoryBytes", asked.memory_bytes, &mut memory, most.memory_bytes as u64, 1 << 20);
+    lower("rowsChanged", asked.rows_changed, &mut execution.rows_changed, most.rows_changed, 1);
+    let timeout = most.statement_timeout_ms;
+    lower("statementTimeoutMs", asked.statement_timeout_ms, &mut execution.statement_timeout_ms, timeout, 1);
+    lower("wallMs", asked.wall_ms, &mut execution.wall_ms, most.wall_ms, 1);
+    lower("cpuMs", asked.cpu_ms, &mut execution.cpu_ms, most.cpu_ms, 1);
     // Each was only lowered, so it fits where it came from.
     statement.rows = u32::try_from(rows).unwrap_or(statement.rows);
     statement.joins = usize::try_from(joins).unwrap_or(statement.joins);

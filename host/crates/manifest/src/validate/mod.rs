@@ -10,10 +10,9 @@ mod tables;
 pub use header::HOST_API;
 pub(crate) use permissions::Requests;
 
-use applet_types::SqlName;
+use applet_types::{Limits, ManifestLimits, SqlName};
 
 use crate::document::Manifest;
-use crate::limits::ManifestLimits;
 use crate::path::Path;
 use crate::report::Report;
 use crate::validated::ValidatedManifest;
@@ -23,6 +22,7 @@ use crate::violation::{Violation, ViolationCode, quoted};
 pub(crate) fn manifest(
     manifest: &Manifest,
     limits: &ManifestLimits,
+    host: &Limits,
     report: &mut Report,
 ) -> Option<ValidatedManifest> {
     let header = header::header(manifest, report);
@@ -35,7 +35,8 @@ pub(crate) fn manifest(
     }
     let permissions::Asked { requests, optional } =
         permissions::permissions(&manifest.permissions.database, applet, &tables, limits, report);
-    let (hooks, settings) = (header::hooks(manifest, limits, report), header::settings(manifest, report));
+    let (hooks, settings) =
+        (header::hooks(manifest, limits, report), header::settings(manifest, host, report));
     // A table is left out only with a violation. Should one ever be left out without, nothing is valid.
     if tables.len() != manifest.tables.len() {
         return None;

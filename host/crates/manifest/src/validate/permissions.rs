@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use applet_types::{AppletId, Columns, Operation, SqlName, TableGrant};
+use applet_types::{AppletId, Columns, ManifestLimits, Operation, SqlName, TableGrant};
 
 use super::{at_most, name};
 use crate::document::{DatabasePermissions, TableRequest};
-use crate::limits::ManifestLimits;
 use crate::names;
 use crate::path::Path;
 use crate::report::Report;

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use applet_types::{AppletId, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
+use applet_types::{AppletId, MAX_IDENTIFIER_BYTES, ManifestLimits, PhysicalTable, SqlName};
 
 use super::{at_most, columns, header, keys, name};
 use crate::document::{Index, Table};
-use crate::limits::ManifestLimits;
 use crate::names;
 use crate::path::Path;
 use crate::report::Report;

@@ -87,8 +87,13 @@ fn manifest() -> impl Strategy<Value = ValidatedManifest> {
     })
 }
 
+/// `PROPTEST_CASES` asks for more (`make test-long`).
+fn cases() -> u32 {
+    std::env::var_os("PROPTEST_CASES").map_or(80, |_| ProptestConfig::default().cases)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn s4_28_whatever_a_manifest_declares_is_planned_vetted_and_joined(manifest in manifest()) {

@@ -6,6 +6,7 @@ mod faults;
 mod proxied;
 mod sessions;
 mod values;
+mod watchdog;
 
 use applet_gate::StatementKind;
 use applet_types::{Encoding, ExecutionLimits, Outcome, TenantId, Value};

@@ -14,18 +14,18 @@ use crate::testing::{
 };
 use crate::{AuditQueue, Proxy, ProxyConfig};
 
-struct Bench {
-    database: TestDatabase,
-    proxy: Proxy,
+pub(super) struct Bench {
+    pub(super) database: TestDatabase,
+    pub(super) proxy: Proxy,
     recorder: Arc<Recorder>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    fn with(change: impl FnOnce(&mut ProxyConfig)) -> Self {
+    pub(super) fn with(change: impl FnOnce(&mut ProxyConfig)) -> Self {
         let database = Cluster::shared().database();
         let recorder = Arc::new(Recorder::default());
         let catalog = Arc::new(catalog());
@@ -49,20 +49,20 @@ impl Bench {
         records.iter().map(describe).collect()
     }
 
-    fn count(&self, condition: &str) -> String {
+    pub(super) fn count(&self, condition: &str) -> String {
         self.database.sql(&format!("SELECT count(*) FROM clients WHERE {condition}"))
     }
 }
 
-fn statement(sql: &str, parameters: &[Value]) -> Statement {
+pub(super) fn statement(sql: &str, parameters: &[Value]) -> Statement {
     Statement { sql: sql.to_owned(), parameters: parameters.to_vec() }
 }
 
-fn call(tenant: applet_types::TenantId) -> Invocation {
+pub(super) fn call(tenant: applet_types::TenantId) -> Invocation {
     invocation("applet-one", tenant, grants())
 }
 
-fn text(text: &str) -> Value {
+pub(super) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 

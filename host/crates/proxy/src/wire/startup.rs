@@ -26,6 +26,9 @@ pub(crate) struct SessionSettings {
     pub(crate) prepared_statements: usize,
 }
 
+/// What the server allows a transaction beyond what the host's watchdog does.
+const WATCHDOG_GRACE: Duration = Duration::from_secs(1);
+
 impl SessionSettings {
     /// For applets' statements.
     pub(crate) fn for_applets(limits: &ExecutionLimits, prepared_statements: usize) -> Self {
@@ -35,7 +38,8 @@ impl SessionSettings {
             search_path: None,
             statement_timeout: Duration::from_millis(limits.statement_timeout_ms),
             lock_timeout: Duration::from_millis(limits.lock_timeout_ms),
-            idle_in_transaction: Duration::from_millis(limits.idle_in_transaction_ms),
+            // The host's watchdog is first, and keeps the session; this holds should the host hang.
+            idle_in_transaction: Duration::from_millis(limits.idle_in_transaction_ms) + WATCHDOG_GRACE,
             prepared_statements,
         }
     }
