@@ -18,8 +18,9 @@ use crate::{Admin, Error};
 
 const DOING: &str = "cannot check with a twin tenant";
 
-/// Row security binds as ever in a session that plays a replica; triggers and foreign keys rest.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '5s';
+/// Row security binds as ever in a session that plays a replica; triggers and foreign keys rest. One snapshot
+/// from beginning to end: what the tenant's own users do meanwhile must not look like a leak.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '5s';
     SET LOCAL session_replication_role = replica";
 
 /// A short report, one line per table that the applet may use.

@@ -123,9 +123,10 @@ fn relaxed(catalog: &Catalog, column: &str) -> Catalog {
     changed(catalog, relax)
 }
 
-/// What is refused, and how the refusal says to do it instead.
+/// Columns before and after, indexes after, and the words of the refusal.
 type Refused = (&'static [&'static str], &'static [&'static str], &'static [&'static str], &'static str);
 
+/// What is refused, and how the refusal says to do it instead.
 const REFUSED: &[Refused] = &[
     (
         &["name: n, type: integer"],

@@ -69,6 +69,10 @@ pub(crate) struct Inner {
     pub(crate) session_limits: ExecutionLimits,
 }
 
+/// How many sessions in a row may hold a statement that no longer fits the schema: as many as an applet has
+/// by default, and some.
+const STALE_SESSIONS: u32 = 8;
+
 impl Proxy {
     /// Starts serving. Must be called inside a tokio runtime; sessions are opened when they are needed.
     pub fn new(config: ProxyConfig) -> Self {
@@ -250,8 +254,9 @@ impl Inner {
         encoding: Encoding,
         trail: &mut Trail,
     ) -> Result<Outcome, Failure> {
-        // A schema change can make what a session has prepared unusable: once more, on a fresh session.
-        let mut tries_left = 1;
+        // A schema change can make what a session has prepared unusable: once more, on another session. Every
+        // idle one of the applet may be stale in the same way; after them a new one is opened.
+        let mut tries_left = STALE_SESSIONS;
         loop {
             let started = Instant::now();
             let mut lease = self.lease(call).await?;
