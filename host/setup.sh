@@ -38,6 +38,9 @@ if [ -z "${APPLET_PG_BIN:-}" ] && ! command -v initdb >/dev/null &&
     ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
     missing+=(postgresql)
 fi
+
+# Tests of the shared read cache start servers of their own.
+command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing+=(redis-server redis-tools)
 [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 
 # Applets are compiled for wasm32-wasip2.

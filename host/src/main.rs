@@ -1,5 +1,6 @@
 //! The program `applet`: commands, configuration and wiring. What it does is in the crates it wires up.
 
+mod audit;
 mod cli;
 mod demo_data;
 mod endpoint;

@@ -13,11 +13,12 @@ use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::embedded::{self, Postgres, StartOptions};
 use applet_datasource::{Admin, check, doctor, wall};
 use applet_lifecycle::{Faults, Lifecycle, Parts};
-use applet_proxy::{AuditQueue, AuditWriter, Proxy, ProxyConfig};
+use applet_proxy::{AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, Target};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_store::Store;
 use applet_types::{HostLimits, Limits, Secret};
 
+use crate::audit::{Sealing, audit_key, seal_at_the_end};
 use crate::cli::{COMPILE_COMMAND, Place};
 use crate::demo_data;
 use crate::endpoint;
@@ -34,10 +35,12 @@ const ATTACH_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Host {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) proxy: Proxy,
+    pub(crate) cache: QueryCache,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) admin_url: String,
     pub(crate) catalog: CatalogOptions,
     audit: AuditWriter,
+    sealing: Option<Sealing>,
     postgres: Option<Postgres>,
 }
 
@@ -85,13 +88,23 @@ impl Host {
         if let Some(sessions) = purpose.sessions {
             raise(&mut host_limits, sessions);
         }
-        let (queue, audit) =
-            AuditQueue::start(target.clone(), keys.audit_login(), host_limits.audit_queue, false);
+        let (queue, audit) = AuditQueue::start(
+            target.clone(),
+            keys.audit_login(),
+            host_limits.audit_queue,
+            place.audit_strict,
+        );
+        let cache = cache(place, purpose, &keys, &target, &host_limits)?;
         let logins = Arc::new(keys);
         let mut config = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
         config.limits = host_limits.clone();
+        config.cache = Some(cache.clone());
         let proxy = Proxy::new(config);
         let runtime = Arc::new(runtime(&directory, proxy.clone(), &host_limits)?);
+        let sealing = match purpose.serves {
+            true => Some(Sealing::start(store.clone(), directory, audit_key(place)?)),
+            false => None,
+        };
         let lifecycle = Lifecycle::new(Parts {
             store,
             admin_url: Secret::new(admin_url.clone()),
@@ -106,7 +119,7 @@ impl Host {
             now: Instant::now,
             faults: Faults::from_environment().map_err(told)?,
         });
-        Ok(Self { lifecycle, proxy, runtime, admin_url, catalog: options, audit, postgres })
+        Ok(Self { lifecycle, proxy, cache, runtime, admin_url, catalog: options, audit, sealing, postgres })
     }
 
     /// Reads the database's catalogue again, for the proxy to go by.
@@ -119,11 +132,16 @@ impl Host {
     /// Writes what is left of the audit trail, lets go of every connection, and stops the private
     /// PostgreSQL if it is ours.
     pub(crate) async fn close(self) -> Result<(), CommandError> {
-        let Self { lifecycle, proxy, runtime, audit, postgres, .. } = self;
+        let Self { lifecycle, proxy, runtime, audit, sealing, postgres, .. } = self;
         proxy.close().await;
-        lifecycle.store().clone().close().await;
-        drop((lifecycle, runtime, proxy));
+        drop((runtime, proxy));
         audit.finish().await;
+        if let Some(sealing) = sealing {
+            sealing.finish().await;
+        }
+        seal_at_the_end(lifecycle.store()).await;
+        lifecycle.store().close().await;
+        drop(lifecycle);
         match postgres {
             Some(postgres) if postgres.is_owned() => postgres.stop().await.map_err(told),
             Some(_) | None => Ok(()),
@@ -148,33 +166,42 @@ impl Place {
     /// The key that tokens are signed with; made on first use.
     pub(crate) fn token_key(&self) -> Result<TokenKey, CommandError> {
         let directory = self.directory();
-        let file = directory.join("token.key");
-        match fs::read_to_string(&file) {
-            Ok(text) => TokenKey::from_hex(&text)
-                .map_err(|_| CommandError::usage(format!("`{}` is not a token key", file.display()))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => new_key(&directory, &file),
-            Err(error) => Err(CommandError::usage(format!("cannot read `{}`: {error}", file.display()))),
-        }
+        let text = secret_file(&directory, "token.key", || TokenKey::generate().to_hex())?;
+        TokenKey::from_hex(&text).map_err(|_| {
+            CommandError::usage(format!("`{}` is not a token key", directory.join("token.key").display()))
+        })
     }
 }
 
-fn new_key(directory: &Path, file: &Path) -> Result<TokenKey, CommandError> {
+/// What a secret's file in the data directory says; `make` makes it on first use.
+pub(crate) fn secret_file(
+    directory: &Path,
+    name: &str,
+    make: impl FnOnce() -> String,
+) -> Result<String, CommandError> {
+    let file = directory.join(name);
+    match fs::read_to_string(&file) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => new_secret(directory, &file, make()),
+        Err(error) => Err(CommandError::usage(format!("cannot read `{}`: {error}", file.display()))),
+    }
+}
+
+fn new_secret(directory: &Path, file: &Path, secret: String) -> Result<String, CommandError> {
     let failed = |error| CommandError::usage(format!("cannot write `{}`: {error}", file.display()));
     private_folder(directory)?;
-    let key = TokenKey::generate();
     let mut options = fs::OpenOptions::new();
     let opened = options.write(true).create_new(true).mode(0o600).open(file);
     let mut written = match opened {
         Ok(written) => written,
-        // Another process was faster; its key is the key.
+        // Another process was faster; its secret is the secret.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let text = fs::read_to_string(file).map_err(failed)?;
-            return TokenKey::from_hex(&text).map_err(told);
+            return fs::read_to_string(file).map_err(failed);
         }
         Err(error) => return Err(failed(error)),
     };
-    std::io::Write::write_all(&mut written, key.to_hex().as_bytes()).map_err(failed)?;
-    Ok(key)
+    std::io::Write::write_all(&mut written, secret.as_bytes()).map_err(failed)?;
+    Ok(secret)
 }
 
 fn private_folder(directory: &Path) -> Result<(), CommandError> {
@@ -206,6 +233,25 @@ async fn database(
         started.map_err(|_| CommandError::usage("the private PostgreSQL does not start"))?.map_err(told)?;
     let url = postgres.ensure_database(DATABASE).await.map_err(told)?;
     Ok((Some(postgres), url))
+}
+
+/// The read cache: in Redis where there is one, else in memory.
+fn cache(
+    place: &Place,
+    purpose: Purpose,
+    keys: &wall::Keys,
+    target: &Target,
+    limits: &HostLimits,
+) -> Result<QueryCache, CommandError> {
+    QueryCache::start(CacheConfig {
+        target: target.clone(),
+        login: keys.cache_login(),
+        secret: keys.cache_key(),
+        redis: place.redis_url.clone(),
+        limits: limits.clone(),
+        writes: purpose.serves,
+    })
+    .map_err(told)
 }
 
 fn runtime(directory: &Path, proxy: Proxy, limits: &HostLimits) -> Result<Runtime, CommandError> {

@@ -43,6 +43,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("wasmtime", &["applet-bindings", "applet-runtime"]),
     ("wasmtime-wasi", &["applet-bindings", "applet-runtime"]),
     ("sqlx", &["applet-store", "applet-datasource"]),
+    ("redis", &["applet-proxy"]),
     ("axum", &["applet-api", "applet-host"]),
     ("clap", &["applet-host"]),
 ];

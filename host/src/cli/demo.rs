@@ -65,7 +65,7 @@ impl Demo {
         let manifest = check::load(&self.manifest)?;
         let component = read_component(&self.component)?;
         let folder = tempfile::Builder::new().prefix("applet-demo-").tempdir().map_err(told)?;
-        let place = Place { data_dir: Some(folder.path().join("host")), database_url: None };
+        let place = Place { data_dir: Some(folder.path().join("host")), ..Place::default() };
         open_to_server(folder.path())?;
 
         output.progress("1. A private PostgreSQL, and two tenants with CRM data");

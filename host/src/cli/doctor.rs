@@ -11,7 +11,8 @@ use super::Place;
 use crate::output::{CommandError, Output, Table};
 use crate::wiring::{Host, Purpose, told};
 
-/// Examines the database: which walls each table has, the server's version, keys that tell on tenants.
+/// Examines the database: which walls each table has, the server's version, keys that tell on tenants; and
+/// says where reads are cached.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,6 +42,7 @@ impl Doctor {
             host.close().await?;
         }
         let report = report.map_err(told)?;
+        let cache = super::cache::report(&self.place).await?;
         let problems = report.problems();
         let mut table = Table::new(["table", "walls", "keys that tell on tenants"]);
         for row in &report.tables {
@@ -48,10 +50,10 @@ impl Doctor {
         }
         let advice: String = problems.iter().map(|problem| format!("\n- {problem}")).collect();
         output.result(
-            &json!({ "report": report, "problems": problems }),
-            format_args!("PostgreSQL {}\n\n{table}\n{advice}", report.version),
+            &json!({ "report": report, "problems": problems, "cache": cache.value }),
+            format_args!("PostgreSQL {}\n{}\n\n{table}\n{advice}", report.version, cache.text),
         );
-        Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        Ok(if problems.is_empty() && cache.works { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
 mod approve;
+mod audit;
+mod cache;
 mod check;
 mod demo;
 mod demo_uninstall;
@@ -64,6 +66,13 @@ pub(crate) struct Place {
     /// A PostgreSQL to use instead of a private one; its URL needs a superuser's rights for set-up.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
+    /// Answer reads and refusals only once they are recorded durably in the audit trail.
+    #[arg(long, env = "APPLET_AUDIT_STRICT")]
+    pub(crate) audit_strict: bool,
+    /// A Redis to share cached reads with other hosts: redis://host:port, redis+unix:///path, or several
+    /// nodes of a cluster with commas. Without one, reads are cached in memory while one host is alone.
+    #[arg(long, env = "APPLET_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) redis_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +83,7 @@ enum Command {
     Submit(submit::Submit),
     Plan(plan::PlanCommand),
     Approve(approve::Approve),
+    Audit(audit::Audit),
     Install(install::Install),
     Installations(installations::Installations),
     Disable(disable::Disable),
@@ -89,6 +99,7 @@ enum Command {
     Token(token::Token),
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
+    Cache(cache::Cache),
 }
 
 impl Cli {
@@ -102,6 +113,7 @@ impl Cli {
             Command::Submit(command) => command.run(output).await,
             Command::Plan(command) => command.run(output).await,
             Command::Approve(command) => command.run(output).await,
+            Command::Audit(command) => command.run(output).await,
             Command::Install(command) => command.run(output).await,
             Command::Installations(command) => command.run(output).await,
             Command::Disable(command) => command.run(output).await,
@@ -117,6 +129,7 @@ impl Cli {
             Command::Token(command) => command.run(output),
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
+            Command::Cache(command) => command.run(output).await,
         };
         result.unwrap_or_else(|error| {
             output.error(&error);

@@ -224,7 +224,9 @@ struct Unwritten;
 
 #[async_trait::async_trait]
 impl applet_types::AuditSink for Unwritten {
-    async fn record(&self, _: applet_types::AuditRecord) {}
+    async fn record(&self, _: applet_types::AuditRecord) -> Result<(), applet_types::Failure> {
+        Ok(())
+    }
 }
 
 /// A hook in a fresh instance, its answer as JSON; the native way answers with the same JSON.

@@ -25,6 +25,8 @@ pub enum Lock {
     Migrate = 2,
     /// Changing applets' tables: one DDL run at a time.
     ApplyPlan = 3,
+    /// Sealing the audit trail. The store takes it, for a transaction, if it is free.
+    SealAudit = 20,
 }
 
 /// `0x414A` is the store's: "a process works on this operation". First half of the numbers of locks that say "a process uses this login role"; the second half is the
@@ -37,6 +39,7 @@ impl Lock {
             Self::Prepare => "the preparation of this database",
             Self::Migrate => "the migration of the host's tables",
             Self::ApplyPlan => "the change of applets' tables",
+            Self::SealAudit => "the sealing of the audit trail",
         }
     }
 }

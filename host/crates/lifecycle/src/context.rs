@@ -35,8 +35,13 @@ impl OpContext {
         self.actor.user()
     }
 
-    /// Passes for admins only: approving takes a person who answers for the tenant (SPEC Decision 20).
-    pub(crate) fn decide(&self) -> Result<(), LifecycleError> {
+    /// Passes for admins only: approving takes a person who answers for the tenant (SPEC Decision 20), and so
+    /// does reading its audit trail.
+    ///
+    /// # Errors
+    ///
+    /// [`LifecycleError::NotAdmin`].
+    pub fn decide(&self) -> Result<(), LifecycleError> {
         match self.standing {
             Standing::Admin => Ok(()),
             Standing::Member | Standing::Platform => Err(LifecycleError::NotAdmin),

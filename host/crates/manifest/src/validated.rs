@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use applet_types::{AppletId, Columns, Grants, HookName, Limits, Operation, SqlName, TableGrant, Version};
+use applet_types::{
+    AppletId, CacheLimits, Columns, Grants, HookName, Limits, Operation, SqlName, TableGrant, Version,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -100,7 +102,8 @@ impl ValidatedManifest {
         self.settings.cache
     }
 
-    /// `host` with every limit that the manifest lowers lowered. Never above `host`.
+    /// `host` with every limit that the manifest lowers lowered, never above `host`; and how far it asks for
+    /// reads to be cached.
     #[must_use]
     pub fn limits(&self, host: &Limits) -> Limits {
         let (own, mut limits) = (&self.settings.limits, host.clone());
@@ -115,6 +118,8 @@ impl ValidatedManifest {
             execution.statement_timeout_ms.min(own.execution.statement_timeout_ms);
         execution.wall_ms = execution.wall_ms.min(own.execution.wall_ms);
         execution.cpu_ms = execution.cpu_ms.min(own.execution.cpu_ms);
+        limits.cache =
+            self.cache().map(|cache| CacheLimits { ttl_s: cache.ttl_seconds, entries: cache.max_entries });
         limits
     }
 

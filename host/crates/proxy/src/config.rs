@@ -6,6 +6,7 @@ use applet_catalog::Catalog;
 use applet_gate::Wall;
 use applet_types::{AuditSink, HostLimits, Logins};
 
+use crate::cache::QueryCache;
 use crate::wire::Target;
 
 /// Everything a [`Proxy`](crate::Proxy) needs to serve one database.
@@ -25,6 +26,9 @@ pub struct ProxyConfig {
     pub wall: Wall,
     /// Where records of reads and denials go. `None` switches the trail off, that of writes included.
     pub audit: Option<Arc<dyn AuditSink>>,
+    /// Answers of reads, for installations that ask for it. `None` keeps nothing, and tells nobody of writes:
+    /// then nobody else may keep anything of this database either.
+    pub cache: Option<QueryCache>,
     /// Undo every statement after it ran. For `applet sql` alone.
     pub rollback_each: bool,
 }
@@ -45,6 +49,7 @@ impl ProxyConfig {
             allow_global_keys: false,
             wall: Wall::Both,
             audit: Some(audit),
+            cache: None,
             rollback_each: false,
         }
     }

@@ -1,4 +1,5 @@
-//! The data plane: gate, permits, sessions, the tenant's context, execution, decoding and the audit trail.
+//! The data plane: gate, permits, sessions, the tenant's context, execution, decoding, the read cache and
+//! the audit trail.
 //!
 //! *Invariant:* only a [`ScopedStatement`](applet_gate::ScopedStatement) is executed; the tenant comes from
 //! the [`Invocation`](applet_types::Invocation); no text of the database reaches a guest; a session whose
@@ -7,6 +8,7 @@
 //! Start reading at [`Proxy`], then `wire` (what a session is) and `pool` (who gets one).
 
 mod audit;
+mod cache;
 mod config;
 mod errors;
 mod execute;
@@ -17,13 +19,16 @@ mod proxy;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
+mod testing_redis;
+#[cfg(test)]
 mod tests;
 mod trail;
 mod transaction;
 mod values;
 mod wire;
 
-pub use audit::{AuditQueue, AuditWriter};
+pub use audit::{AuditQueue, AuditStatus, AuditWriter};
+pub use cache::{CacheConfig, CacheCounts, CacheStatus, InvalidRedisUrl, QueryCache, redis_version};
 pub use config::ProxyConfig;
 pub use pool::PoolStatus;
 pub use proxy::{Explanation, Proxy, Report};

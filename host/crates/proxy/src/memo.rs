@@ -8,7 +8,7 @@
 //! statements and nobody else's.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use applet_catalog::Catalog;
 use applet_gate::{ScopeContext, ScopedStatement, Wall, scope};
@@ -38,6 +38,8 @@ struct Circumstances {
 #[derive(Debug)]
 pub(crate) struct Judge {
     catalog: Arc<Catalog>,
+    /// Made when it is first asked for.
+    catalog_digest: OnceLock<String>,
     wall: Wall,
     allow_global_keys: bool,
     sets: Mutex<Halves<Circumstances, Statements>>,
@@ -45,7 +47,13 @@ pub(crate) struct Judge {
 
 impl Judge {
     pub(crate) fn new(catalog: Arc<Catalog>, wall: Wall, allow_global_keys: bool) -> Self {
-        Self { catalog, wall, allow_global_keys, sets: Mutex::new(Halves::default()) }
+        let catalog_digest = OnceLock::new();
+        Self { catalog, catalog_digest, wall, allow_global_keys, sets: Mutex::new(Halves::default()) }
+    }
+
+    /// The digest of the catalogue: what an answer depends on besides its statement.
+    pub(crate) fn catalog_digest(&self) -> &str {
+        self.catalog_digest.get_or_init(|| self.catalog.digest())
     }
 
     pub(crate) const fn catalog(&self) -> &Arc<Catalog> {

@@ -12,6 +12,7 @@ use applet_types::{
 };
 use async_trait::async_trait;
 
+use crate::cache;
 use crate::config::ProxyConfig;
 use crate::errors::{self, Context};
 use crate::execute::{self, Allowance, Executable, within};
@@ -108,6 +109,9 @@ impl Proxy {
     /// them; of one that stays in use, no longer than five seconds.
     pub async fn close(&self) {
         self.inner.pool.close().await;
+        if let Some(cache) = &self.inner.config.cache {
+            cache.close().await;
+        }
     }
 
     /// What the gate makes of a statement.
@@ -226,7 +230,7 @@ impl Inner {
         let judge = self.judge();
         let ran = match self.admit(&judge, call, statement, &mut trail) {
             Ok(scoped) => self
-                .run(call, &judge, Executable::from(&*scoped), &statement.parameters, encoding, &mut trail)
+                .answer(call, &judge, &scoped, (statement, encoding), &mut trail)
                 .await
                 .map(|outcome| (outcome, scoped)),
             Err(failure) => Err(failure),
@@ -234,7 +238,7 @@ impl Inner {
         match ran {
             Ok((outcome, scoped)) => {
                 // A write's record went with its transaction.
-                trail.succeeded_reading(outcome.affected).await;
+                trail.succeeded_reading(outcome.affected).await?;
                 Ok((outcome, scoped))
             }
             Err(failure) => {
@@ -317,7 +321,10 @@ impl Inner {
         if !executable.is_read() {
             let audits: Vec<_> = trail.succeeded(outcome.affected).into_iter().collect();
             let end = if self.config.rollback_each { End::Rollback } else { End::Commit };
+            let uses = executable.tables.iter().filter(|_| outcome.affected > 0);
+            let marked = self.mark(call, context.catalog, uses).await;
             let finished = execute::finish(lease, &audits, call.tenant, end, context).await;
+            cache::settle(marked, &finished).await;
             if let Err(failure) = finished {
                 trail.reopen(audits);
                 return Err(failure);
@@ -367,7 +374,7 @@ impl Inner {
         Ok(login)
     }
 
-    fn holds_transaction(&self, request: RequestId) -> bool {
+    pub(crate) fn holds_transaction(&self, request: RequestId) -> bool {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&request)
     }
 

@@ -258,8 +258,9 @@ pub(crate) struct Recorder {
 
 #[async_trait::async_trait]
 impl applet_types::AuditSink for Recorder {
-    async fn record(&self, record: applet_types::AuditRecord) {
+    async fn record(&self, record: applet_types::AuditRecord) -> Result<(), applet_types::Failure> {
         self.records.lock().unwrap().push(record);
+        Ok(())
     }
 }
 

@@ -70,10 +70,12 @@ impl Trail {
         self.record = records.into_iter().next();
     }
 
-    /// It is done, and the record goes to the queue.
-    pub(crate) async fn succeeded_reading(mut self, rows: u64) {
-        if let (Some(record), Some(sink)) = (self.succeeded(rows), self.sink.take()) {
-            sink.record(record).await;
+    /// It is done, and the record goes to the queue, unless it went with a transaction. A read that has to
+    /// be recorded and was not has failed.
+    pub(crate) async fn succeeded_reading(mut self, rows: u64) -> Result<(), Failure> {
+        match (self.succeeded(rows), self.sink.take()) {
+            (Some(record), Some(sink)) => sink.record(record).await,
+            (None, _) | (_, None) => Ok(()),
         }
     }
 
@@ -86,7 +88,8 @@ impl Trail {
             if record.tables.is_empty() {
                 record.tables.extend(failure.table.clone());
             }
-            sink.record(record).await;
+            // Nothing was done, and that it failed is what the caller is told anyway.
+            let _unrecorded = sink.record(record).await;
         }
     }
 }
@@ -98,7 +101,10 @@ impl Drop for Trail {
         {
             record.duration = self.started.elapsed();
             record.error = Some(ErrorCode::Deadline);
-            runtime.spawn(async move { sink.record(record).await });
+            runtime.spawn(async move {
+                // Nobody is left to be told.
+                let _unrecorded = sink.record(record).await;
+            });
         }
     }
 }

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use applet_gate::ScopedStatement;
+use applet_gate::{ScopedStatement, TableUse};
 use applet_types::{AuditRecord, Encoding, ErrorCode, Failure, Invocation, Outcome, Statement, Transaction};
 use async_trait::async_trait;
 
+use crate::cache;
 use crate::errors;
 use crate::execute::{self, Allowance, Executable, within};
 use crate::memo::Judge;
@@ -37,6 +38,8 @@ pub(crate) struct Open {
     last_used: Instant,
     /// Records of writes that the next message takes along.
     unsent: Vec<AuditRecord>,
+    /// What was done to tables by statements that changed rows.
+    changed: Vec<TableUse>,
     _holding: Holding,
 }
 
@@ -55,6 +58,7 @@ impl Open {
             opened: now,
             last_used: now,
             unsent: Vec::new(),
+            changed: Vec::new(),
             _holding: holding,
         })
     }
@@ -103,6 +107,7 @@ impl Open {
         self.call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
         if !executable.is_read() {
             self.unsent.extend(trail.succeeded(outcome.affected));
+            self.changed.extend(scoped.tables().iter().filter(|_| outcome.affected > 0).cloned());
         }
         self.last_used = Instant::now();
         Ok(outcome)
@@ -125,7 +130,10 @@ impl Open {
             return Err(failure);
         }
         let end = if self.inner.config.rollback_each { End::Rollback } else { End::Commit };
-        execute::finish(&mut lease, &self.unsent, self.call.tenant, end, &context).await
+        let marked = self.inner.mark(&self.call, self.judge.catalog(), &self.changed).await;
+        let finished = execute::finish(&mut lease, &self.unsent, self.call.tenant, end, &context).await;
+        cache::settle(marked, &finished).await;
+        finished
     }
 }
 
@@ -172,7 +180,12 @@ impl Transaction for Open {
         };
         match ran {
             Ok(outcome) => {
-                trail.succeeded_reading(outcome.affected).await;
+                if let Err(failure) = trail.succeeded_reading(outcome.affected).await {
+                    if let Some(mut lease) = self.lease.take() {
+                        execute::undo(&mut lease).await;
+                    }
+                    return Err(failure);
+                }
                 Ok(outcome)
             }
             Err(failure) => {
@@ -252,8 +265,9 @@ pub(crate) async fn batch(
     call.budget.database(started.elapsed());
     match ran {
         Ok(outcomes) => {
+            // Of a batch that wrote, every record has gone with the transaction.
             for (admitted, outcome) in admitted.into_iter().zip(&outcomes) {
-                admitted.trail.succeeded_reading(outcome.affected).await;
+                admitted.trail.succeeded_reading(outcome.affected).await?;
             }
             Ok(outcomes)
         }
@@ -316,18 +330,22 @@ async fn commit_batch(
     outcomes: &[Outcome],
     lease: &mut Lease,
 ) -> Result<(), Failure> {
-    let writes =
-        admitted.iter_mut().zip(outcomes).filter(|(one, _)| !Executable::from(&*one.scoped).is_read());
-    let (positions, audits): (Vec<_>, Vec<_>) = writes
-        .enumerate()
-        .filter_map(|(position, (one, outcome))| Some((position, one.trail.succeeded(outcome.affected)?)))
-        .unzip();
+    // Reads too: once the writes are committed, there is no failing for want of a record any more.
+    let audits: Vec<_> = admitted
+        .iter_mut()
+        .zip(outcomes)
+        .filter_map(|(one, outcome)| one.trail.succeeded(outcome.affected))
+        .collect();
     let context = context(call, judge, &[], false);
     let end = if inner.config.rollback_each { End::Rollback } else { End::Commit };
+    let uses = admitted.iter().zip(outcomes).filter(|(_, outcome)| outcome.affected > 0);
+    let uses = uses.flat_map(|(one, _)| one.scoped.tables());
+    let marked = inner.mark(call, judge.catalog(), uses).await;
     let finished = execute::finish(lease, &audits, call.tenant, end, &context).await;
+    cache::settle(marked, &finished).await;
     if finished.is_err() {
-        let mut records = positions.into_iter().zip(audits).map(|(_, record)| record);
-        for one in admitted.iter_mut().filter(|one| !Executable::from(&*one.scoped).is_read()) {
+        let mut records = audits.into_iter();
+        for one in admitted {
             one.trail.reopen(records.next().into_iter().collect());
         }
     }

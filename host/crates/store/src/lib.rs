@@ -32,7 +32,11 @@ use sqlx::{ConnectOptions, Executor};
 pub use applets::{Applet, AppletDigest, NewApplet};
 pub use approvals::{Approval, ApprovalRefusal, MAX_APPROVAL_VALIDITY, NewApproval};
 pub use approved::ApprovedPlan;
-pub use audit::{AuditEntry, AuditFilter};
+pub use audit::{
+    AuditEntry, AuditFilter, AuditGap, AuditKey, AuditPublicKey, ChainFault, ChainHash, ExportFault,
+    ExportHeader, ExportManifest, ExportRecord, ExportTrailer, HOST_CHAIN, Head, InvalidKey, Missing, Sealed,
+    SignedHead, Step, Verification, check_export,
+};
 pub use error::StoreError;
 pub use installations::{Installation, InstallationStatus, StateChange};
 pub use lease::{OperationLease, StepToken};

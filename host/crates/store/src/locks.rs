@@ -5,6 +5,9 @@ use applet_types::OperationId;
 /// Migrating the host's own tables.
 pub(crate) const MIGRATE: (i32, i32) = (0x4148, 2);
 
+/// Sealing the audit trail; tried and never awaited.
+pub(crate) const SEAL_AUDIT: (i32, i32) = (0x4148, 20);
+
 /// First half of the numbers of locks that say "a process works on this operation".
 pub(crate) const OPERATION: i32 = 0x414A;
 

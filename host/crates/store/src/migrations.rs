@@ -99,6 +99,8 @@ mod tests {
     fn s3_6_migrations_only_add() {
         for migration in migrator().iter() {
             let sql = migration.sql.as_str().to_uppercase();
+            // A trigger may forbid it.
+            let sql = sql.replace("BEFORE UPDATE OR DELETE OR TRUNCATE ON", "");
             // A check that is put back in the same statement and lets more through takes nothing away.
             let sql = sql.replace("DROP CONSTRAINT IF EXISTS OPERATIONS_KIND_CHECK,\n    ADD CONSTRAINT", "");
             for word in ["DROP ", "RENAME ", "TRUNCATE", "DELETE FROM"] {

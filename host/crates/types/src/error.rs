@@ -167,6 +167,8 @@ error_codes! {
     ConnectionCap = "connection-cap", Busy, 429;
     /// The database cannot be reached.
     DatabaseUnavailable = "database-unavailable", Unavailable, 503;
+    /// The operation could not be recorded, and `audit.strict` wants every operation recorded.
+    AuditUnavailable = "audit-unavailable", Unavailable, 503;
     /// The applet is not active in this workspace.
     AppletDisabled = "applet-disabled", Unavailable, 503;
     /// The connection broke while a commit was under way.

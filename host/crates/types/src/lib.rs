@@ -25,7 +25,7 @@ pub use ids::{
     RequestId, TenantId, UserId, Version, WorkspaceId,
 };
 pub use invocation::{Actor, Budget, Invocation};
-pub use limits::{ExecutionLimits, HostLimits, Limits, StatementLimits};
+pub use limits::{CacheLimits, ExecutionLimits, HostLimits, Limits, StatementLimits};
 pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
 pub use ports::{
     Applets, AuditSink, ComponentReport, Database, Encoding, HookCall, HookError, Login, Logins, Outcome,

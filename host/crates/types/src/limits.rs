@@ -155,6 +155,24 @@ impl ExecutionLimits {
     }
 }
 
+/// How far reads of an installation may be answered from the cache (SPEC Decision 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheLimits {
+    /// Seconds that an answer may be served.
+    pub ttl_s: u64,
+    /// Answers kept at most.
+    pub entries: u64,
+}
+
+impl CacheLimits {
+    /// The lower of both, limit by limit.
+    #[must_use]
+    pub fn lowered_to(self, other: Self) -> Self {
+        Self { ttl_s: self.ttl_s.min(other.ttl_s), entries: self.entries.min(other.entries) }
+    }
+}
+
 /// What an installation's invocations are held to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -163,6 +181,9 @@ pub struct Limits {
     pub statement: StatementLimits,
     /// At run time.
     pub execution: ExecutionLimits,
+    /// How far reads may be cached; not at all unless the manifest asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheLimits>,
 }
 
 impl Limits {
@@ -172,6 +193,7 @@ impl Limits {
         Self {
             statement: self.statement.lowered_to(&other.statement),
             execution: self.execution.lowered_to(&other.execution),
+            cache: self.cache.zip(other.cache).map(|(own, other)| own.lowered_to(other)),
         }
     }
 }
@@ -202,6 +224,12 @@ pub struct HostLimits {
     pub instances: usize,
     /// Audit records of reads and denials that may wait to be written (SPEC Decision 9).
     pub audit_queue: usize,
+    /// Bytes of cached answers that one tenant may have at once.
+    pub cache_tenant_bytes: usize,
+    /// Bytes of cached answers kept in this process, for all tenants together.
+    pub cache_bytes: usize,
+    /// Bytes of an answer that is worth caching.
+    pub cache_value_bytes: usize,
 }
 
 impl Default for HostLimits {
@@ -218,6 +246,9 @@ impl Default for HostLimits {
             instances_per_applet: 8,
             instances: 64,
             audit_queue: 10_000,
+            cache_tenant_bytes: 64 << 20,
+            cache_bytes: 256 << 20,
+            cache_value_bytes: 256 << 10,
         }
     }
 }

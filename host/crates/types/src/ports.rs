@@ -125,8 +125,13 @@ pub trait Logins: Send + Sync {
 /// Takes audit records of reads and denials. Writes are recorded inside their own transaction instead.
 #[async_trait]
 pub trait AuditSink: Send + Sync {
-    /// Hands a record over; waits while the bounded queue is full (SPEC Decision 9).
-    async fn record(&self, record: AuditRecord);
+    /// Hands a record over; waits while the bounded queue is full, and where `audit.strict` is set until the
+    /// record is durable (SPEC Decision 9). Whoever stops waiting leaves the record to the queue.
+    ///
+    /// # Errors
+    ///
+    /// With `audit.strict`, when the record is not known to be durable: then the operation has failed.
+    async fn record(&self, record: AuditRecord) -> Result<(), Failure>;
 }
 
 /// A hook to call.

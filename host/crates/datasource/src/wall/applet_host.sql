@@ -48,6 +48,65 @@ CREATE TABLE IF NOT EXISTS applet_host.audit (
 );
 CREATE INDEX IF NOT EXISTS audit_tenant_at ON applet_host.audit (tenant, at);
 
+-- In which transaction a record came. Records whose transactions are all over are sealed in this order, so
+-- that nothing can appear before what is sealed. What was recorded before there was a chain has 0.
+ALTER TABLE applet_host.audit ADD COLUMN IF NOT EXISTS xid xid8 NOT NULL DEFAULT '0';
+ALTER TABLE applet_host.audit ALTER COLUMN xid SET DEFAULT pg_catalog.pg_current_xact_id();
+CREATE INDEX IF NOT EXISTS audit_by_transaction ON applet_host.audit (xid, id);
+
+-- Reads and denials are numbered by the process that recorded them, so that one which is lost leaves a gap
+-- and none is written twice. Writes need no number: they are as durable as what they record.
+ALTER TABLE applet_host.audit ADD COLUMN IF NOT EXISTS writer uuid;
+ALTER TABLE applet_host.audit ADD COLUMN IF NOT EXISTS number bigint;
+CREATE UNIQUE INDEX IF NOT EXISTS audit_by_number ON applet_host.audit (writer, number) WHERE writer IS NOT NULL;
+
+-- The numbers that a gap is about; `request` is then the writer.
+ALTER TABLE applet_host.audit ADD COLUMN IF NOT EXISTS missing_from bigint;
+ALTER TABLE applet_host.audit ADD COLUMN IF NOT EXISTS missing_to bigint;
+
+-- The trail only grows. ALWAYS: `session_replication_role` switches it off for nobody.
+CREATE OR REPLACE FUNCTION applet_host.audit_only_grows() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit trail only grows' USING ERRCODE = 'AH004';
+END
+$$;
+REVOKE ALL ON FUNCTION applet_host.audit_only_grows() FROM PUBLIC;
+CREATE OR REPLACE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON applet_host.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION applet_host.audit_only_grows();
+ALTER TABLE applet_host.audit ENABLE ALWAYS TRIGGER audit_only_grows;
+
+-- Processes that number records. At most `capacity` of them are on their way at any time, so that the end
+-- of one that dies can be told within that. `issued` is the last number given out when it was last seen,
+-- `refused` counts those that the database would not take.
+CREATE TABLE IF NOT EXISTS applet_host.audit_writers (
+    writer     uuid PRIMARY KEY,
+    base       bigint NOT NULL,
+    capacity   bigint NOT NULL,
+    issued     bigint NOT NULL,
+    refused    bigint NOT NULL DEFAULT 0,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at   timestamptz,
+    settled_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS audit_writers_unsettled ON applet_host.audit_writers (writer) WHERE settled_at IS NULL;
+
+-- The read cache (SPEC Decision 8). Whatever is cached belongs to one epoch; a new epoch leaves all of it
+-- behind.
+CREATE TABLE IF NOT EXISTS applet_host.cache_epoch (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    epoch    bigint NOT NULL
+);
+INSERT INTO applet_host.cache_epoch (epoch) VALUES (1) ON CONFLICT DO NOTHING;
+
+-- Hosts that write without being able to tell the others, by lease: while one is here, no other host serves
+-- anything cached.
+CREATE TABLE IF NOT EXISTS applet_host.cache_writers (
+    host     uuid PRIMARY KEY,
+    until_at timestamptz NOT NULL
+);
+
 REVOKE ALL ON ALL TABLES IN SCHEMA applet_host FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA applet_host FROM PUBLIC;
 

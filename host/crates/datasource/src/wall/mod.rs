@@ -129,6 +129,7 @@ async fn guard_database(admin: &mut Admin, schemas: &[String], owned: &[String])
     policies::guard(admin, schemas, owned).await?;
     retire::strangers(admin, &keys).await?;
     role::ensure_auditor(admin, &keys.audit_login()).await?;
+    role::ensure_watcher(admin, &keys.cache_login()).await?;
     Ok(keys)
 }
 

@@ -51,6 +51,20 @@ impl Keys {
         Login { password: self.password(&role), role }
     }
 
+    /// The login of the host's own role that watches over the read cache.
+    pub fn cache_login(&self) -> Login {
+        let role = format!("{}cache_watch", self.prefix());
+        Login { password: self.password(&role), role }
+    }
+
+    /// The key that everything cached is bound to, the same for every process on this database.
+    pub fn cache_key(&self) -> [u8; 32] {
+        // HMAC takes keys of any length, so this cannot fail.
+        Hmac::<Sha256>::new_from_slice(&self.secret)
+            .map(|mac| mac.chain_update("read cache").finalize().into_bytes().into())
+            .unwrap_or_default()
+    }
+
     fn password(&self, role: &str) -> Secret {
         // HMAC takes keys of any length, so this cannot fail; an empty password could never log in.
         let password = Hmac::<Sha256>::new_from_slice(&self.secret)

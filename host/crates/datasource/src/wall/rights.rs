@@ -10,10 +10,11 @@ use crate::sql::{ident, idents};
 /// One right on one object, or on one column of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
 pub(super) struct Right {
-    /// `TABLE`, `SEQUENCE`, `SCHEMA` or `DATABASE`; anything else is never granted by us.
+    /// `TABLE`, `SEQUENCE`, `SCHEMA`, `DATABASE` or `FUNCTION`; anything else is never granted by us.
     pub(super) kind: String,
-    /// Empty for schemas and databases.
+    /// Empty for schemas, databases and functions.
     pub(super) schema: String,
+    /// A function's with its schema and arguments, quoted.
     pub(super) name: String,
     /// Empty for the whole object.
     pub(super) column_name: String,
@@ -29,6 +30,7 @@ impl Right {
             "TABLE" | "SEQUENCE" => {
                 Some(format!("{} {}.{}", self.kind, ident(&self.schema), ident(&self.name)))
             }
+            "FUNCTION" => Some(format!("FUNCTION {}", self.name)),
             _ => None,
         }
     }
@@ -68,12 +70,54 @@ pub(super) fn desired(grants: &Grants, catalog: &Catalog, sequences: &[Sequence]
     desired
 }
 
-/// What the role that writes the audit trail has to hold.
+/// Columns of a record. `id` and `xid` are the database's to fill in: who could choose them could slip a
+/// record in among those that are sealed.
+const RECORD: &[&str] = &[
+    "at",
+    "request",
+    "tenant",
+    "workspace",
+    "applet",
+    "installation",
+    "user_id",
+    "role",
+    "operation",
+    "tables",
+    "sql",
+    "rows",
+    "duration_us",
+    "error",
+    "writer",
+    "number",
+];
+
+/// What the role that writes the audit trail has to hold: it adds records, and says how far it has come.
 pub(super) fn audit_rights(database: &str) -> BTreeSet<Right> {
     let mut desired = Desired::default();
     desired.add("DATABASE", "", database, "", "CONNECT");
     desired.add("SCHEMA", "", "applet_host", "", "USAGE");
-    desired.add("TABLE", "applet_host", "audit", "", "INSERT");
+    for column in RECORD {
+        desired.add("TABLE", "applet_host", "audit", column, "INSERT");
+    }
+    for privilege in ["SELECT", "INSERT", "UPDATE"] {
+        desired.add("TABLE", "applet_host", "audit_writers", "", privilege);
+    }
+    // The default of `xid`, which PUBLIC may not call.
+    desired.add("FUNCTION", "", "pg_catalog.pg_current_xact_id()", "", "EXECUTE");
+    desired.rights
+}
+
+/// What the role that watches over the read cache has to hold.
+pub(super) fn cache_rights(database: &str) -> BTreeSet<Right> {
+    let mut desired = Desired::default();
+    desired.add("DATABASE", "", database, "", "CONNECT");
+    desired.add("SCHEMA", "", "applet_host", "", "USAGE");
+    for privilege in ["SELECT", "UPDATE"] {
+        desired.add("TABLE", "applet_host", "cache_epoch", "", privilege);
+    }
+    for privilege in ["SELECT", "INSERT", "UPDATE", "DELETE"] {
+        desired.add("TABLE", "applet_host", "cache_writers", "", privilege);
+    }
     desired.rights
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use applet_types::{Login, SqlName};
 use sha2::{Digest as _, Sha256};
 
-use super::rights::{Right, Sequence, audit_rights, desired, grant_statements};
+use super::rights::{Right, Sequence, audit_rights, cache_rights, desired, grant_statements};
 use super::{GUEST, Preparation, Purpose};
 use crate::ddl::retrying;
 use crate::locks::ROLE_IN_USE;
@@ -81,7 +81,7 @@ SELECT r.oid::int8 AS id, r.rolcanlogin AS login,
 FROM pg_catalog.pg_authid r WHERE r.rolname = $1";
 
 /// Everything the role holds in this database and on shared objects. What is neither a relation, a column,
-/// a schema nor a database comes as its catalogue and number: we never grant such, so it never fits.
+/// a function, a schema nor a database comes as its catalogue and number: we never grant such, so it never fits.
 const RIGHTS: &str = "
 WITH me AS (SELECT $1::int8::oid AS id)
 SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, n.nspname::text AS schema,
@@ -100,11 +100,16 @@ UNION
 SELECT 'DATABASE', '', d.datname, '', x.privilege_type, x.is_grantable
 FROM me, pg_catalog.pg_database d, aclexplode(d.datacl) x WHERE x.grantee = me.id
 UNION
+SELECT 'FUNCTION', '', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), '',
+       x.privilege_type, x.is_grantable
+FROM me, pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl) x
+WHERE x.grantee = me.id
+UNION
 SELECT 'OTHER', s.classid::regclass::text, s.objid::text, s.objsubid::text, s.deptype::text, true
 FROM me, pg_catalog.pg_shdepend s
 WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.refobjid = me.id
   AND s.dbid IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
-  AND NOT (s.deptype = 'a' AND s.classid IN ('pg_catalog.pg_class'::regclass,
+  AND NOT (s.deptype = 'a' AND s.classid IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass,
            'pg_catalog.pg_namespace'::regclass, 'pg_catalog.pg_database'::regclass))";
 
 /// Sequences that defaults of columns draw from. Identity columns need no right.
@@ -191,16 +196,32 @@ pub(super) async fn ensure(
     Ok(desired.missing)
 }
 
-/// Makes the role that may add to the audit trail and do nothing else.
+/// The role that writes the audit trail.
 pub(super) async fn ensure_auditor(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+    let rights = audit_rights(&database(admin).await?);
+    ensure_own(admin, login, "audit", rights).await
+}
+
+/// Makes the role that watches over the read cache and does nothing else.
+pub(super) async fn ensure_watcher(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+    let rights = cache_rights(&database(admin).await?);
+    ensure_own(admin, login, "cache", rights).await
+}
+
+async fn ensure_own(
+    admin: &mut Admin,
+    login: &Login,
+    grants: &str,
+    rights: BTreeSet<Right>,
+) -> Result<(), Error> {
     let wanted = Wanted {
         login,
         applet: "",
-        grants: "audit".to_owned(),
+        grants: grants.to_owned(),
         purpose: Purpose::Installation,
         bypass: false,
         guest: false,
-        rights: audit_rights(&database(admin).await?),
+        rights,
     };
     make(admin, &wanted).await
 }

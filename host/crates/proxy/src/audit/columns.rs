@@ -4,10 +4,11 @@ use applet_types::{ErrorCode, UserId};
 use bytes::{BufMut, BytesMut};
 use uuid::Uuid;
 
-use super::{Entry, array, integer, kept_sql, micros};
+use super::queue::Entry;
+use super::{array, integer, kept_sql, micros};
 use crate::values::oid;
 
-/// The parameters of [`super::INSERT`], in order.
+/// The first parameters of the statement that writes a batch, in order.
 pub(super) fn columns(batch: &[Entry]) -> Vec<BytesMut> {
     let records = || batch.iter().map(|entry| &entry.record);
     vec![
@@ -25,6 +26,7 @@ pub(super) fn columns(batch: &[Entry]) -> Vec<BytesMut> {
         numbers(records().map(|record| integer(record.rows))),
         numbers(records().map(|record| micros(record.duration))),
         texts(records().map(|record| record.error.map(ErrorCode::as_str))),
+        numbers(batch.iter().map(|entry| entry.number)),
     ]
 }
 
@@ -48,7 +50,12 @@ fn ids(items: impl ExactSizeIterator<Item = Option<Uuid>>) -> BytesMut {
 fn texts<T: AsRef<str>>(items: impl ExactSizeIterator<Item = Option<T>>) -> BytesMut {
     let mut out = start(oid::TEXT, items.len());
     for item in items {
-        put(&mut out, item.as_ref().map(|text| text.as_ref().as_bytes()));
+        // No text in PostgreSQL has a zero byte, and a guest's statement that has one must not keep the
+        // records of others from being written.
+        match item.as_ref().map(AsRef::as_ref) {
+            Some(text) if text.contains('\0') => put(&mut out, Some(text.replace('\0', "").as_bytes())),
+            text => put(&mut out, text.map(str::as_bytes)),
+        }
     }
     out
 }

@@ -50,7 +50,7 @@ async fn run(
     let judge = proxy.inner.judge();
     let ran = proxy.inner.run(call, &judge, statement, parameters, Encoding::Json, &mut trail).await;
     match &ran {
-        Ok(outcome) => trail.succeeded_reading(outcome.affected).await,
+        Ok(outcome) => trail.succeeded_reading(outcome.affected).await.unwrap(),
         Err(failure) => trail.failed(failure).await,
     }
     ran

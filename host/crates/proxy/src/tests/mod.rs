@@ -1,5 +1,7 @@
 //! Tests on a real PostgreSQL. Statements are written by hand here: what the gate makes is its own affair.
 
+mod audit;
+mod cache;
 mod faults;
 mod proxied;
 mod sessions;

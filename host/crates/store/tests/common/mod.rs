@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use applet_datasource::embedded::{Postgres, StartOptions};
 use applet_store::Store;
-use applet_types::{AppletId, Columns, Grants, TenantId, UserId, WorkspaceId};
+use applet_types::{AppletId, TenantId, WorkspaceId};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -72,19 +72,7 @@ pub(crate) fn workspace(number: u128) -> WorkspaceId {
     WorkspaceId::new(Uuid::from_u128(0x30_0000 + number))
 }
 
-/// An admin's id.
-pub(crate) fn admin(number: u128) -> UserId {
-    UserId::new(Uuid::from_u128(0xad_0000 + number))
-}
-
 /// An applet's id.
 pub(crate) fn applet(text: &str) -> AppletId {
     text.parse().unwrap()
-}
-
-/// Read access to one table.
-pub(crate) fn read_grant(table: &str) -> Grants {
-    let mut builder = Grants::builder();
-    builder.table(table.parse().unwrap()).read = Some(Columns::All);
-    builder.build()
 }
