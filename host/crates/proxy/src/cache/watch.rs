@@ -24,7 +24,7 @@ use crate::wire::{Bound, Exchange, Fetch, Session, SessionSettings, Target, Wire
 /// How long a look at the database is relied on.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a reader waits for a look before it goes to the database, which is slow then as well.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long after it was sent the host itself relies on it. A commit that starts then is over, or given up,
 /// while the lease still holds.
 const RELIED_ON: Duration = Duration::from_secs(5);
