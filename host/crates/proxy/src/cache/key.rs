@@ -214,6 +214,6 @@ mod tests {
         let clients = "clients".parse().unwrap();
         let name = secrets.name("g", A, &clients);
         assert!(name.starts_with(&format!("{{{A}}}:applet:g:")) && !name.contains("clients"), "{name}");
-        assert_ne!(name.split(':').last(), secrets.name("g", B, &clients).split(':').last());
+        assert_ne!(name.split(':').next_back(), secrets.name("g", B, &clients).split(':').next_back());
     }
 }
