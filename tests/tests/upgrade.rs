@@ -1,7 +1,7 @@
 //! Upgrades while hooks are called: the real program, real guests, another process that upgrades (SPEC F7,
 //! limits G17, G18). Prints its seed; `APPLET_SEED` runs the same again.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,11 +21,12 @@ const CALLERS: u32 = 3;
 /// The columns that version `n` declares besides those of every table.
 fn declared(n: u32) -> Vec<(String, String)> {
     let column = |k: u32| {
-        let kind = if k % 2 == 0 { "text, nullable: true" } else { "integer, required: true, default: 7" };
+        let kind =
+            if k.is_multiple_of(2) { "text, nullable: true" } else { "integer, required: true, default: 7" };
         (format!("c{k}"), kind.to_owned())
     };
     // Each fifth column is dropped in the version after it.
-    (1..=n).filter(|k| k % 5 != 0 || *k == n).map(column).collect()
+    (1..=n).filter(|k| !k.is_multiple_of(5) || *k == n).map(column).collect()
 }
 
 fn manifest(n: u32, requests: &str) -> String {
@@ -34,7 +35,7 @@ fn manifest(n: u32, requests: &str) -> String {
         .map(|(name, kind)| format!("      - {{ name: {name}, type: {kind} }}\n"))
         .collect();
     let indexes: String = (1..=n)
-        .filter(|k| k % 4 == 0 && k % 5 != 0)
+        .filter(|k| k.is_multiple_of(4) && !k.is_multiple_of(5))
         .map(|k| format!("      - {{ columns: [c{k}] }}\n"))
         .collect();
     let indexes = if indexes.is_empty() { String::new() } else { format!("    indexes:\n{indexes}") };
@@ -160,7 +161,7 @@ fn upgrade_all(host: &Host<'_>) {
         let to = format!("1.{n}.0");
         let report = host.admin(&ALDER, &["upgrade", "versions", at[0], at[1], "--to", &to]);
         assert_eq!((&report["to"], &report["by_policy"]), (&json!(to), &json!(true)), "{report}");
-        if n % BACK_AFTER == 0 {
+        if n.is_multiple_of(BACK_AFTER) {
             let report = host.admin(&ALDER, &["rollback", "versions", at[0], at[1]]);
             assert_eq!(report["from"], json!(to), "{report}");
         }
