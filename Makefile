@@ -4,7 +4,7 @@
 CARGO ?= cargo
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: demo test test-long check build guests setup regen bench-http
+.PHONY: demo test test-long check build guests setup regen bench bench-http
 
 demo: build guests
 	$(PROFILE_DIR)/applet demo
@@ -36,6 +36,11 @@ setup:
 
 regen: build
 	UPDATE_GOLDEN=1 host/with-postgres.sh $(CARGO) test-all
+
+# Server and program on one core: whether they share one decides more than anything that is measured.
+bench: setup guests
+	$(CARGO) build --release -p applet-host --bins
+	taskset -c 0 host/with-postgres.sh $(CARGO) bench -p applet-host -p applet-tests --bench in_process
 
 bench-http: setup guests
 	$(CARGO) build --release -p applet-host -p applet-tests --bins
