@@ -16,7 +16,7 @@ use applet_lifecycle::{Faults, Lifecycle, Parts};
 use applet_proxy::{AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, Target};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_store::Store;
-use applet_types::Secret;
+use applet_types::{HostLimits, Secret};
 
 use crate::audit::{Sealing, audit_key, seal_at_the_end};
 use crate::cli::{COMPILE_COMMAND, Place};

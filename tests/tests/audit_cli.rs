@@ -1,6 +1,6 @@
 //! `applet audit`, as an admin uses it, on a trail that `applet sql` has made.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::process::{Command, Output};
 

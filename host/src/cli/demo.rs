@@ -78,7 +78,7 @@ impl Demo {
         let stage =
             Stage { service: Service::new(Arc::clone(&host)), applet: manifest.id().clone(), host, output };
         let played = match stage.play(&self.manifest, &component).await {
-            Ok(()) if check::load(&self.upgrade)?.id() == manifest.id() => {
+            Ok(()) if check::load(&self.upgrade, &LimitsConfig::default())?.id() == manifest.id() => {
                 stage.upgrade(&self.upgrade, &component).await
             }
             played => played,

@@ -1,7 +1,9 @@
 //! Limits: what the operator gives. Each may be raised up to a hard maximum that the program knows
 //! (SPEC S4.60, `host/docs/limits.md`).
 
-use applet_types::{ComponentLimits, ExecutionLimits, HostLimits, Limits, ManifestLimits, StatementLimits};
+use applet_types::{
+    CacheLimits, ComponentLimits, ExecutionLimits, HostLimits, Limits, ManifestLimits, StatementLimits,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -41,7 +43,11 @@ impl LimitsConfig {
 
     /// What installations are held to.
     pub(crate) fn of_invocations(&self) -> Limits {
-        Limits { statement: self.statement.clone(), execution: self.execution.clone() }
+        Limits {
+            statement: self.statement.clone(),
+            execution: self.execution.clone(),
+            cache: Some(CacheLimits::MAXIMUM),
+        }
     }
 
     /// Values, as they were read, that are beyond their maxima or nothing.

@@ -196,7 +196,7 @@ async fn f14_each_way_of_tampering_is_found_and_named() {
     let record = |seq: u32| format!("id = {}", id(seq));
     let link = |seq: u32| format!("seq = {seq} AND tenant_id = '{}'", tenant(1));
     let audit = "UPDATE applet_host.audit SET";
-    let ids = (1..=20).map(|seq| id(seq)).collect::<Vec<_>>();
+    let ids = (1..=20).map(id).collect::<Vec<_>>();
     let swap = format!(
         "UPDATE applet_host.audit a SET rows = b.rows, request = b.request, installation = b.installation, at = b.at
            FROM applet_host.audit b WHERE a.id IN ({0}, {1}) AND b.id IN ({0}, {1}) AND a.id <> b.id",

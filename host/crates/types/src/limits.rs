@@ -120,6 +120,9 @@ pub struct CacheLimits {
 }
 
 impl CacheLimits {
+    /// The most that a manifest may ask for: an answer is never older than half a minute.
+    pub const MAXIMUM: Self = Self { ttl_s: 30, entries: 10_000 };
+
     /// The lower of both, limit by limit.
     #[must_use]
     pub fn lowered_to(self, other: Self) -> Self {
@@ -142,8 +145,11 @@ pub struct Limits {
 
 impl Limits {
     /// What the operator may raise each limit to.
-    pub const MAXIMUM: Self =
-        Self { statement: StatementLimits::MAXIMUM, execution: ExecutionLimits::MAXIMUM, cache: None };
+    pub const MAXIMUM: Self = Self {
+        statement: StatementLimits::MAXIMUM,
+        execution: ExecutionLimits::MAXIMUM,
+        cache: Some(CacheLimits::MAXIMUM),
+    };
 
     /// The lower of both, limit by limit: a manifest and an admin can only lower what the operator gives.
     #[must_use]

@@ -1,6 +1,6 @@
 //! What stands at the top of a manifest, its hooks, and its settings.
 
-use applet_types::{AppletId, HookName, Limits, ManifestLimits, Version};
+use applet_types::{AppletId, CacheLimits, HookName, Limits, ManifestLimits, Version};
 
 use crate::document::{self, Manifest};
 use crate::path::Path;
@@ -18,8 +18,6 @@ pub const HOST_API: Version = Version::new(0, 1, 0);
 
 const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 2_000;
-const LONGEST_TTL: u64 = 30;
-const MOST_CACHE_ENTRIES: u64 = 10_000;
 
 pub(super) fn header(manifest: &Manifest, report: &mut Report) -> Option<Header> {
     let root = Path::root();
@@ -182,10 +180,10 @@ pub(super) fn settings(manifest: &Manifest, host: &Limits, report: &mut Report) 
 }
 
 fn settings_cache(cache: &document::Cache, report: &mut Report) -> Option<Cache> {
-    let path = Path::root().key("cache");
-    let ttl = within(cache.ttl?, LONGEST_TTL, "seconds", &path.key("ttl"), report)?;
-    let entries = cache.max_entries.unwrap_or(MOST_CACHE_ENTRIES);
-    let max_entries = within(entries, MOST_CACHE_ENTRIES, "entries", &path.key("maxEntries"), report)?;
+    let (path, most) = (Path::root().key("cache"), CacheLimits::MAXIMUM);
+    let ttl = within(cache.ttl?, most.ttl_s, "seconds", &path.key("ttl"), report)?;
+    let entries = cache.max_entries.unwrap_or(most.entries);
+    let max_entries = within(entries, most.entries, "entries", &path.key("maxEntries"), report)?;
     Some(Cache { ttl_seconds: ttl, max_entries })
 }
 
