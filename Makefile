@@ -4,9 +4,9 @@
 CARGO ?= cargo
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: demo test test-long check build guests setup regen bench bench-http
+.PHONY: demo test test-long check build program guests setup regen bench bench-http
 
-demo: build guests
+demo: program guests
 	$(PROFILE_DIR)/applet demo
 
 test: build guests
@@ -27,6 +27,10 @@ check: setup
 
 build: setup
 	$(CARGO) build --workspace --all-targets --quiet
+
+# What the demo needs, without the tests.
+program: setup
+	$(CARGO) build --workspace --bins --quiet
 
 guests: setup
 	tests/guests/build.sh

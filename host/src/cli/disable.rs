@@ -9,12 +9,13 @@ use super::operator::{Operator, Where, refused};
 use crate::output::{CommandError, Output};
 use crate::wiring::{Host, Purpose};
 
-/// Switches an applet off: new calls of its hooks are refused; rows, tables and grants are kept.
+/// Switches an applet off: new calls of its hooks are refused and running ones ended; rows, tables and grants
+/// are kept.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   applet disable ai-chat --workspace 11111111-0000-4000-8000-000000000001
-  applet disable ai-chat --workspace … --now     an emergency: running calls are ended, its hook is not called")]
+  applet disable ai-chat --workspace … --now     an emergency: its `on-disable` hook is not called")]
 pub(crate) struct Disable {
     #[command(flatten)]
     operator: Operator,

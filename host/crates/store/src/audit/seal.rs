@@ -40,13 +40,11 @@ struct Mark {
     id: i64,
     /// The lowest transaction that is still under way.
     settled: String,
-    /// One above the highest that has begun.
-    begun: String,
     restored: bool,
 }
 
 const MARK: &str = "
-SELECT m.xid::text, m.id, pg_snapshot_xmin(s.now)::text AS settled, pg_snapshot_xmax(s.now)::text AS begun,
+SELECT m.xid::text, m.id, pg_snapshot_xmin(s.now)::text AS settled,
        m.xid >= pg_snapshot_xmax(s.now) AS restored
 FROM applet_host.audit_sealed m, (SELECT pg_current_snapshot() AS now) s";
 
@@ -66,14 +64,16 @@ impl Mark {
     }
 }
 
-/// What can be seen and has a number that no transaction has got yet came with a restored copy.
+/// What can be seen and has a number that no transaction has got yet came with a restored copy. Asked of this
+/// statement's own snapshot: by an earlier one, whatever has committed since would look restored.
 const NEXT: &str = concat!(
     "SELECT a.xid::text AS transaction, ",
     columns!(),
     " FROM applet_host.audit a
- WHERE ((a.xid, a.id) > ($1::text::xid8, $2) AND a.xid < $3::text::xid8 OR a.xid >= $4::text::xid8)
+ WHERE ((a.xid, a.id) > ($1::text::xid8, $2) AND a.xid < $3::text::xid8
+        OR a.xid >= pg_snapshot_xmax(pg_current_snapshot()))
    AND NOT EXISTS (SELECT FROM applet_host.audit_chain c WHERE c.record = a.id)
- ORDER BY a.xid, a.id LIMIT $5"
+ ORDER BY a.xid, a.id LIMIT $4"
 );
 
 #[derive(sqlx::FromRow)]
@@ -124,6 +124,7 @@ impl Store {
             .await
             .map_err(failed())?;
         if !free {
+            transaction.rollback().await.map_err(failed())?;
             return Ok(None);
         }
         sqlx::query(PATIENCE).execute(&mut *transaction).await.map_err(failed())?;
@@ -142,6 +143,9 @@ impl Store {
                 .await
                 .map_err(failed())?;
             transaction.commit().await.map_err(failed())?;
+        } else {
+            // Dropped, it would keep the lock until somebody else wants its session.
+            transaction.rollback().await.map_err(failed())?;
         }
         Ok(Some(records))
     }
@@ -162,7 +166,6 @@ async fn next(session: &mut PgConnection, mark: &Mark) -> Result<Vec<Next>, Stor
         .bind(xid)
         .bind(id)
         .bind(&mark.settled)
-        .bind(&mark.begun)
         .bind(BATCH)
         .fetch_all(session)
         .await
