@@ -15,7 +15,7 @@ test: build guests
 
 # The same tests with the generators turned up: hours. Each count may be set by hand.
 test-long: build guests
-	GATE_STATEMENTS=$(or $(GATE_STATEMENTS),1000000) TWIN_STATEMENTS=$(or $(TWIN_STATEMENTS),50000) \
+	APPLET_LONG=1 GATE_STATEMENTS=$(or $(GATE_STATEMENTS),1000000) TWIN_STATEMENTS=$(or $(TWIN_STATEMENTS),50000) \
 	TWIN_EFFECTS=$(or $(TWIN_EFFECTS),2500) APPLET_TEST_DROPS=$(or $(APPLET_TEST_DROPS),5000) \
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),20000) \
 	host/with-postgres.sh $(CARGO) test-all --profile long

@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::HOST_CHAIN;
-use crate::{Store, StoreError, locks};
+use crate::{Store, StoreError};
 
 /// What a gap's record is called when its numbers are known to have been given out, and when not.
 const CERTAIN: &str = "gap";
@@ -81,26 +81,17 @@ impl Store {
             return Ok(0);
         }
         let failed = || StoreError::database("settle the audit trail's writers");
-        let mut transaction = self.pool.begin().await.map_err(failed())?;
-        let (free,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_xact_lock($1, $2)")
-            .bind(locks::SEAL_AUDIT.0)
-            .bind(locks::SEAL_AUDIT.1)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed())?;
-        if !free {
+        let Some(mut transaction) = self.alone("settle the audit trail's writers").await? else {
             return Ok(0);
-        }
-        sqlx::query("SET LOCAL statement_timeout = '10min'")
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed())?;
+        };
         let writers: Vec<Writer> = sqlx::query_as(UNSETTLED)
             .bind(lease.as_secs_f64())
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed())?;
         if writers.is_empty() {
+            // Dropped, it would keep the lock until somebody else wants its session.
+            transaction.rollback().await.map_err(failed())?;
             return Ok(0);
         }
         let mut gaps = 0;

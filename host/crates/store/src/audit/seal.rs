@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::ChainHash;
@@ -116,18 +116,7 @@ impl Store {
     /// `None` when another sealer is at it.
     async fn seal_batch(&self) -> Result<Option<u64>, StoreError> {
         let failed = || StoreError::database("seal the audit trail");
-        let mut transaction = self.pool.begin().await.map_err(failed())?;
-        let (free,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_xact_lock($1, $2)")
-            .bind(locks::SEAL_AUDIT.0)
-            .bind(locks::SEAL_AUDIT.1)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed())?;
-        if !free {
-            transaction.rollback().await.map_err(failed())?;
-            return Ok(None);
-        }
-        sqlx::query(PATIENCE).execute(&mut *transaction).await.map_err(failed())?;
+        let Some(mut transaction) = self.alone("seal the audit trail").await? else { return Ok(None) };
         let mark: Mark = sqlx::query_as(MARK).fetch_one(&mut *transaction).await.map_err(failed())?;
         let rows = next(&mut transaction, &mark).await?;
         let records = rows.len() as u64;
@@ -148,6 +137,28 @@ impl Store {
             transaction.rollback().await.map_err(failed())?;
         }
         Ok(Some(records))
+    }
+
+    /// A transaction that nobody else seals or settles beside, with time for long looks. `None` when
+    /// somebody does.
+    pub(super) async fn alone(
+        &self,
+        what: &'static str,
+    ) -> Result<Option<Transaction<'static, Postgres>>, StoreError> {
+        let failed = || StoreError::database(what);
+        let mut transaction = self.pool.begin().await.map_err(failed())?;
+        let (free,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_xact_lock($1, $2)")
+            .bind(locks::SEAL_AUDIT.0)
+            .bind(locks::SEAL_AUDIT.1)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed())?;
+        if !free {
+            transaction.rollback().await.map_err(failed())?;
+            return Ok(None);
+        }
+        sqlx::query(PATIENCE).execute(&mut *transaction).await.map_err(failed())?;
+        Ok(Some(transaction))
     }
 
     pub(super) async fn has_audit(&self) -> Result<bool, StoreError> {
