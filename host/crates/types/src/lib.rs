@@ -30,6 +30,7 @@ pub use limits::{
 };
 pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
 pub use ports::{
+    TenantClaim, TenantForm, TenantSigner,
     Applets, AuditSink, ComponentReport, Database, Encoding, HookCall, HookError, Login, Logins, Outcome,
     Secret, Statement, Transaction,
 };
