@@ -36,9 +36,11 @@ pub(crate) async fn explain(admin: &mut Admin, role: &str) -> Result<String, Err
     let doing = "cannot read the rules of pg_hba.conf";
     let rule = match query.fetch_optional(admin.session()).await.map_err(Error::statement(doing)) {
         Err(Error::Statement { answer, .. }) if answer.code.as_deref() == Some("42501") => {
-            return Ok("the server's rules for logins decide, and only a superuser can read them: roles that begin \
+            return Ok(
+                "the server's rules for logins decide, and only a superuser can read them: roles that begin \
                        with `ah_` have to get in with a password (scram-sha-256)"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         answer => answer?,
     };

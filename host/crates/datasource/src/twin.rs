@@ -121,7 +121,8 @@ fn reason(error: &Error) -> String {
             Some("57014") => "the tenant has too many rows to compare them in time".to_owned(),
             Some("55P03") => "the table is locked".to_owned(),
             Some("23503") => {
-                "no other tenant has rows in it, and one for the twin would need rows in other tables".to_owned()
+                "no other tenant has rows in it, and one for the twin would need rows in other tables"
+                    .to_owned()
             }
             Some("23514") => "no row that satisfies the table's checks could be made up".to_owned(),
             Some(code) => format!("no row could be made up for the twin (SQLSTATE {code})"),
@@ -371,10 +372,8 @@ impl Twin<'_> {
     }
 
     async fn as_admin(&self, admin: &mut Admin) -> Result<(), Error> {
-        let leave = self
-            .keys
-            .map(|_| format!("; REVOKE {} FROM CURRENT_USER", ident(self.role)))
-            .unwrap_or_default();
+        let leave =
+            self.keys.map(|_| format!("; REVOKE {} FROM CURRENT_USER", ident(self.role))).unwrap_or_default();
         admin.run(format!("RESET ROLE{leave}"), DOING).await
     }
 }

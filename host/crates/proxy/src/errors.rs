@@ -9,7 +9,7 @@ use applet_catalog::{Catalog, Table};
 use applet_gate::TableUse;
 use applet_types::{ErrorCode, Failure, Grants, RequestId, SqlName};
 
-use crate::wire::{ServerError, WireError};
+use crate::wire::{INVALID, ServerError, WireError};
 
 /// What a failure is about.
 #[derive(Debug, Clone, Copy)]
@@ -81,20 +81,23 @@ pub(crate) fn too_slow(deadline_near: bool) -> Failure {
     }
 }
 
-/// Whether a session's prepared statement no longer fits the schema, so that a new session can run it.
-pub(crate) fn is_stale_plan(error: &WireError) -> bool {
+/// Whether a session's prepared statement no longer fits the schema, or its setting of the tenant the database,
+/// so that a new session can run it.
+pub(crate) fn is_stale_session(error: &WireError) -> bool {
     matches!(error, WireError::Server(error) if is_stale(error))
 }
 
 fn is_stale(error: &ServerError) -> bool {
-    error.state == "0A000" && error.routine.contains("CachedQuery") || error.state == "26000"
+    error.state == "0A000" && error.routine.contains("CachedQuery")
+        || error.state == "26000"
+        || error.state == INVALID
 }
 
 fn server(error: &ServerError, context: &Context<'_>) -> Failure {
     let simple = |code, message: &str| Failure::new(code, message);
     // Inside a guest's own transaction nothing can be run again for it.
     if is_stale(error) {
-        return simple(ErrorCode::Serialization, "the table was changed by an upgrade meanwhile");
+        return simple(ErrorCode::Serialization, "the database was changed by an upgrade meanwhile");
     }
     match error.state.as_str() {
         "23502" => not_null(error, context),

@@ -20,7 +20,7 @@ use crate::memo::Judge;
 use crate::pool::{Lease, NoLease, Pool, PoolStatus, Want};
 use crate::trail::Trail;
 use crate::transaction::{self, Open};
-use crate::wire::{End, SessionSettings};
+use crate::wire::{End, SessionSettings, Tenants};
 
 /// What a statement gave, and what ran.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +77,8 @@ impl Proxy {
     pub fn new(config: ProxyConfig) -> Self {
         let settings =
             SessionSettings::for_applets(&config.session_limits, config.limits.prepared_statements);
-        let pool = Pool::new(Arc::new(config.target.clone()), settings, config.limits.clone());
+        let tenants = config.tenants.clone().map(|signer| Arc::new(Tenants::new(signer)));
+        let pool = Pool::new(Arc::new(config.target.clone()), settings, tenants, config.limits.clone());
         tokio::spawn(pool.reap());
         let judge = Judge::new(Arc::clone(&config.catalog), config.wall, config.allow_global_keys);
         let inner = Inner {
@@ -255,7 +256,8 @@ impl Inner {
         encoding: Encoding,
         trail: &mut Trail,
     ) -> Result<Outcome, Failure> {
-        // A schema change can make what a session has prepared unusable: once more, on another session. Every
+        // A schema change can make what a session has prepared unusable, and another way to tell the tenant
+        // what it is set to: once more, on another session. Every
         // idle one of the applet may be stale in the same way; after them a new one is opened.
         let mut tries_left = STALE_SESSIONS;
         loop {
@@ -281,7 +283,7 @@ impl Inner {
                 .await
             };
             let ran = match ran {
-                Err(error) if tries_left > 0 && errors::is_stale_plan(&error) => {
+                Err(error) if tries_left > 0 && errors::is_stale_session(&error) => {
                     tries_left -= 1;
                     execute::undo(&mut lease).await;
                     lease.retire();

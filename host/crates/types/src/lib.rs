@@ -30,9 +30,8 @@ pub use limits::{
 };
 pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
 pub use ports::{
-    TenantClaim, TenantForm, TenantSigner,
     Applets, AuditSink, ComponentReport, Database, Encoding, HookCall, HookError, Login, Logins, Outcome,
-    Secret, Statement, Transaction,
+    Secret, Statement, TenantClaim, TenantForm, TenantSigner, Transaction,
 };
 pub use rows::{CellRef, Column, ColumnType, PackedReader, PackedWriter, RowSet, UnpackError};
 pub use value::Value;

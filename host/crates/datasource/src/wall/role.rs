@@ -227,21 +227,16 @@ pub(super) async fn ensure(
 }
 
 /// The role that writes the audit trail.
-pub(super) async fn ensure_auditor(
-    admin: &mut Admin,
-    login: &Login,
-    form: TenantForm,
-) -> Result<(), Error> {
+pub(super) async fn ensure_auditor(admin: &mut Admin, login: &Login, form: TenantForm) -> Result<(), Error> {
     let rights = audit_rights(&database(admin).await?);
     ensure_own(admin, login, "audit", rights, form).await?;
     // Where PUBLIC has lost it, only a superuser could have given it to this role.
-    let able: bool = sqlx::query_scalar(
-        "SELECT has_function_privilege($1, 'pg_catalog.pg_current_xact_id()', 'EXECUTE')",
-    )
-    .bind(&login.role)
-    .fetch_one(admin.session())
-    .await
-    .map_err(Error::statement(DOING))?;
+    let able: bool =
+        sqlx::query_scalar("SELECT has_function_privilege($1, 'pg_catalog.pg_current_xact_id()', 'EXECUTE')")
+            .bind(&login.role)
+            .fetch_one(admin.session())
+            .await
+            .map_err(Error::statement(DOING))?;
     if able {
         return Ok(());
     }
@@ -250,11 +245,7 @@ pub(super) async fn ensure_auditor(
 }
 
 /// Makes the role that watches over the read cache and does nothing else.
-pub(super) async fn ensure_watcher(
-    admin: &mut Admin,
-    login: &Login,
-    form: TenantForm,
-) -> Result<(), Error> {
+pub(super) async fn ensure_watcher(admin: &mut Admin, login: &Login, form: TenantForm) -> Result<(), Error> {
     let rights = cache_rights(&database(admin).await?);
     ensure_own(admin, login, "cache", rights, form).await
 }
@@ -380,10 +371,8 @@ impl Wanted<'_> {
 
 /// Puts attributes right without naming those that only a superuser may name, unless they are wrong.
 fn mended(state: &State, name: &str) -> Option<String> {
-    let right = state.login
-        && state.plain
-        && state.excess.is_empty()
-        && state.connection_limit == CONNECTION_LIMIT;
+    let right =
+        state.login && state.plain && state.excess.is_empty() && state.connection_limit == CONNECTION_LIMIT;
     let excess = state.excess.join(" ");
     (!right).then(|| {
         format!(

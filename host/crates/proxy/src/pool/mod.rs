@@ -24,7 +24,7 @@ pub(crate) use lease::Lease;
 use lease::{Grant, Provision};
 use ledger::Ledger;
 
-use crate::wire::{Session, SessionSettings, Target, WireError};
+use crate::wire::{Session, SessionSettings, Target, Tenants, WireError};
 
 /// How long a new session may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,6 +74,7 @@ pub(crate) struct Pool {
 pub(in crate::pool) struct Shared {
     target: Arc<Target>,
     settings: SessionSettings,
+    tenants: Option<Arc<Tenants>>,
     limits: HostLimits,
     ledger: Mutex<Ledger>,
     /// Told whenever a session comes back or ends.
@@ -101,9 +102,15 @@ impl Shared {
 }
 
 impl Pool {
-    pub(crate) fn new(target: Arc<Target>, settings: SessionSettings, limits: HostLimits) -> Self {
+    pub(crate) fn new(
+        target: Arc<Target>,
+        settings: SessionSettings,
+        tenants: Option<Arc<Tenants>>,
+        limits: HostLimits,
+    ) -> Self {
         let ledger = Mutex::new(Ledger::new(&limits));
-        Self { shared: Arc::new(Shared { target, settings, limits, ledger, released: Notify::new() }) }
+        let released = Notify::new();
+        Self { shared: Arc::new(Shared { target, settings, tenants, limits, ledger, released }) }
     }
 
     /// Closes sessions that are too old or idle for too long, until the pool is gone.
@@ -229,9 +236,16 @@ async fn open(shared: Arc<Shared>, mut provision: Provision, login: Arc<Login>) 
     if let Some(replaced) = provision.replaced.take() {
         replaced.close().await;
     }
-    let connecting = Session::connect(Arc::clone(&shared.target), &login, &shared.settings);
+    let connecting = async {
+        let mut session = Session::connect(Arc::clone(&shared.target), &login, &shared.settings).await?;
+        if let Some(tenants) = &shared.tenants {
+            session.agree(tenants, &login.role).await?;
+        }
+        Ok(session)
+    };
     match timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(session) => Ok(provision.into_lease(session?, &login)),
+        Ok(Ok(session)) => Ok(provision.into_lease(session, &login)),
+        Ok(Err(error)) => Err(error),
         Err(_) => Err(WireError::Lost(std::io::ErrorKind::TimedOut.into())),
     }
 }
