@@ -71,6 +71,7 @@ async fn s4_51_an_applet_sees_and_writes_its_tenants_rows_only() {
 }
 
 const WHAT_A_SUPERUSER_TAKES_AWAY: &[&str] = &[
+    "SELECT pg_terminate_backend(1)",
     "SELECT set_config('applet.tenant', 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb', true)",
     "SELECT query_to_xml('SELECT 1', true, true, '')",
     "SELECT table_to_xml('public.clients', true, true, '')",
@@ -111,7 +112,6 @@ async fn d1_an_applet_can_use_nothing_but_its_grants() {
             "DELETE FROM public.clients",
             "INSERT INTO public.countries VALUES ('XX', 'x')",
             "SELECT public.count_all_clients()",
-            "SELECT pg_terminate_backend(1)",
             "SELECT setval('public.clients_id_seq', 1)",
             "SELECT * FROM pg_authid",
             "CREATE TABLE public.mine (a int)",

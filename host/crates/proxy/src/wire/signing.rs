@@ -132,3 +132,13 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+impl Session {
+    /// As if the setting had been sent so long ago.
+    pub(crate) fn make_due(&mut self) {
+        if let Some(signing) = &mut self.signing {
+            signing.renew_at = Instant::now();
+        }
+    }
+}
