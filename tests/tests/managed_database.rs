@@ -111,7 +111,6 @@ async fn issue_2_applet_sql_takes_a_superusers_url_only() {
     assert!(!output.status.success() && told.contains("SUPERUSER"), "{told}");
 }
 
-/// Spec: S0.5
 #[tokio::test]
 async fn d1_a_host_refuses_a_database_that_allows_neither_form() {
     let (database, url) = Database::managed().await;
