@@ -71,11 +71,12 @@ impl Host {
         let directory = directory_of(&config.place);
         let (postgres, admin_url) = database(&config, purpose, output).await?;
         let target = endpoint::target_of(&admin_url)?;
+        let options = CatalogOptions::default();
+        let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
+        wall::check_rights(&mut admin, &options.schemas).await.map_err(unprepared)?;
         let store = Store::connect(&admin_url).await.map_err(told)?;
         store.migrate().await.map_err(told)?;
 
-        let options = CatalogOptions::default();
-        let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
         if purpose.demo_data {
             demo_data::load_tables(&mut admin).await?;
             demo_data::load_workspaces(&store).await?;

@@ -13,7 +13,7 @@ use sqlx::AssertSqlSafe;
 fn cached_manifest(directory: &HostDirectory) -> std::path::PathBuf {
     let sample = std::fs::read_to_string(repository().join("sample-applets/ai-chat/manifest.yaml")).unwrap();
     let path = directory.path().join("manifest.yaml");
-    std::fs::write(&path, format!("{sample}cache: {{ ttl: 60, maxEntries: 100 }}\n")).unwrap();
+    std::fs::write(&path, format!("{sample}cache: {{ ttl: 30, maxEntries: 100 }}\n")).unwrap();
     path
 }
 
@@ -116,8 +116,11 @@ async fn d1_a_host_refuses_a_database_that_allows_neither_form() {
     let (database, url) = Database::managed().await;
     database.run("CREATE TABLE tenants (id uuid PRIMARY KEY, name text NOT NULL)").await;
     let directory = HostDirectory::on(&url);
-    let output = directory.command().args(["--json", "installations"]).output().unwrap();
+    let serve = ["--json", "serve", "--listen", "127.0.0.1:0"];
+    let output = directory.command().args(serve).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{told}");
     assert!(told.contains("missing-right") && told.contains("ownership of table `public.tenants`"), "{told}");
+    let changed = "SELECT count(*)::text FROM pg_namespace WHERE nspname = 'applet_host'";
+    assert_eq!(text(&database, changed).await, "0", "nothing was changed");
 }

@@ -22,6 +22,7 @@ pub(crate) mod policies;
 mod retire;
 mod rights;
 mod role;
+mod settings;
 mod signing;
 
 pub use form::tenant_form;
@@ -115,6 +116,15 @@ async fn prepare_locked(
         retire::idle_commands(admin, &keys, preparation.applet, &login.role).await?;
     }
     Ok(Prepared { login, keys, missing })
+}
+
+/// Checks whether the session's role can prepare a database at all, and changes nothing.
+///
+/// # Errors
+///
+/// [`Error::MissingRight`] with everything that is missing for either form of the wall.
+pub async fn check_rights(admin: &mut Admin, schemas: &[String]) -> Result<(), Error> {
+    form::choose(admin, schemas).await.map(drop)
 }
 
 /// Prepares a database for no applet in particular: the host's schema, its secret, and the guards on

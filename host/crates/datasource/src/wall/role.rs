@@ -9,7 +9,7 @@ use applet_types::{Login, SqlName, TenantForm};
 use sha2::{Digest as _, Sha256};
 
 use super::rights::{Right, Sequence, audit_rights, cache_rights, desired, grant_statements};
-use super::{GUEST, Preparation, Purpose};
+use super::{GUEST, Preparation, Purpose, settings};
 use crate::ddl::retrying;
 use crate::locks::ROLE_IN_USE;
 use crate::sql::{ident, literal};
@@ -19,36 +19,6 @@ const ATTRIBUTES: &str = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION INHE
 
 /// Sessions of a role at most: the host's pool of 40 and some room (limits, section 3).
 const CONNECTION_LIMIT: i32 = 45;
-
-/// What every session of an applet starts with. Limits in section 3 of the limits; the rest fixes how
-/// values are read and printed, so that no default of server or database can change it.
-const SETTINGS: &[(&str, &str)] = &[
-    ("search_path", "pg_catalog, public, pg_temp"),
-    ("statement_timeout", "5s"),
-    ("lock_timeout", "1s"),
-    ("idle_in_transaction_session_timeout", "2s"),
-    ("work_mem", "8MB"),
-    ("temp_file_limit", "64MB"),
-    ("max_parallel_workers_per_gather", "0"),
-    ("jit", "off"),
-    ("standard_conforming_strings", "on"),
-    ("row_security", "on"),
-    ("timezone", "UTC"),
-    ("datestyle", "ISO, MDY"),
-    ("intervalstyle", "postgres"),
-    ("bytea_output", "hex"),
-    ("extra_float_digits", "1"),
-    ("client_min_messages", "warning"),
-    // Statements of applets fail as often as applets like; neither they nor their values may fill the log.
-    ("log_min_messages", "fatal"),
-    ("log_min_error_statement", "panic"),
-    ("default_transaction_isolation", "read committed"),
-    ("default_transaction_read_only", "off"),
-    ("default_transaction_deferrable", "off"),
-];
-
-/// Settings of [`SETTINGS`] that only a superuser, or who was granted them, can give to a role.
-const PRIVILEGED: &[&str] = &["temp_file_limit", "log_min_messages", "log_min_error_statement"];
 
 const DOING: &str = "cannot prepare the applet's role";
 
@@ -271,7 +241,7 @@ async fn ensure_own(
 }
 
 async fn make(admin: &mut Admin, wanted: &Wanted<'_>) -> Result<(), Error> {
-    let settings = settings(admin, wanted.form).await?;
+    let settings = settings::wanted(admin, wanted.form).await?;
     retrying!(admin, "a login role", {
         let statements = changes(admin, wanted, &settings).await?;
         if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
@@ -297,7 +267,7 @@ async fn hold(admin: &mut Admin, role: &str) -> Result<(), Error> {
 async fn changes(
     admin: &mut Admin,
     wanted: &Wanted<'_>,
-    settings: &[(String, String)],
+    wanted_settings: &[(String, String)],
 ) -> Result<Vec<String>, Error> {
     let name = ident(&wanted.login.role);
     let known = known_verifier(admin, wanted).await?;
@@ -330,7 +300,9 @@ async fn changes(
         statements.extend(grant_statements(&wanted_rights, &wanted.login.role));
     }
     statements.extend(membership(state.as_ref(), &name, wanted.guest));
-    statements.extend(setting_changes(state.as_ref(), &name, settings));
+    let (held, elsewhere) =
+        state.as_ref().map_or((&[][..], &[][..]), |state| (&state.settings, &state.settings_elsewhere));
+    statements.extend(settings::changes(&name, held, elsewhere, wanted_settings));
     Ok(statements)
 }
 
@@ -433,58 +405,6 @@ fn membership(state: Option<&State>, name: &str, guest: bool) -> Vec<String> {
         statements.push(format!("GRANT {GUEST} TO {name}"));
     }
     statements
-}
-
-fn setting_changes(state: Option<&State>, name: &str, settings: &[(String, String)]) -> Vec<String> {
-    let mut statements = Vec::new();
-    let wanted: BTreeSet<_> =
-        settings.iter().map(|(key, value)| format!("{key}={value}").to_lowercase()).collect();
-    // What a superuser has given, nobody else can take back.
-    let lasting = |setting: &&String| {
-        let key = setting.split('=').next().unwrap_or_default();
-        PRIVILEGED.contains(&key) && !settings.iter().any(|(wanted, _)| wanted == key)
-    };
-    let held: BTreeSet<_> = state
-        .map_or(&[][..], |state| &state.settings)
-        .iter()
-        .filter(|setting| !lasting(setting))
-        .map(|setting| setting.to_lowercase())
-        .collect();
-    if held != wanted {
-        statements.push(format!("ALTER ROLE {name} RESET ALL"));
-        statements.extend(settings.iter().map(|(key, value)| {
-            // Quoted, the list of schemas would be the name of one schema.
-            let value = if key == "search_path" { value.clone() } else { literal(value) };
-            format!("ALTER ROLE {name} SET {key} = {value}")
-        }));
-    }
-    for database in state.map_or(&[][..], |state| &state.settings_elsewhere) {
-        statements.push(format!("ALTER ROLE {name} IN DATABASE {} RESET ALL", ident(database)));
-    }
-    statements
-}
-
-async fn settings(admin: &mut Admin, form: TenantForm) -> Result<Vec<(String, String)>, Error> {
-    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
-        .fetch_one(admin.session())
-        .await
-        .map_err(Error::statement(DOING))?;
-    let mut settings: Vec<_> =
-        SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    if version >= 170_000 {
-        settings.push(("transaction_timeout".to_owned(), "15s".to_owned()));
-    }
-    if form == TenantForm::Signed {
-        let mine: Vec<String> = sqlx::query_scalar(
-            "SELECT name FROM unnest($1::text[]) AS s (name) WHERE has_parameter_privilege(name, 'SET')",
-        )
-        .bind(PRIVILEGED)
-        .fetch_all(admin.session())
-        .await
-        .map_err(Error::statement(DOING))?;
-        settings.retain(|(key, _)| !PRIVILEGED.contains(&key.as_str()) || mine.contains(key));
-    }
-    Ok(settings)
 }
 
 async fn state(admin: &mut Admin, role: &str, form: TenantForm) -> Result<Option<State>, Error> {
