@@ -141,6 +141,10 @@ pub struct Limits {
     /// How far reads may be cached; not at all unless the manifest asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheLimits>,
+    /// Whether an instance may serve further invocations of the same installation (SPEC Decision 14); not
+    /// unless the manifest asks for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reuse: bool,
 }
 
 impl Limits {
@@ -149,6 +153,7 @@ impl Limits {
         statement: StatementLimits::MAXIMUM,
         execution: ExecutionLimits::MAXIMUM,
         cache: Some(CacheLimits::MAXIMUM),
+        reuse: true,
     };
 
     /// The lower of both, limit by limit: a manifest and an admin can only lower what the operator gives.
@@ -158,6 +163,7 @@ impl Limits {
             statement: self.statement.lowered_to(&other.statement),
             execution: self.execution.lowered_to(&other.execution),
             cache: self.cache.zip(other.cache).map(|(own, other)| own.lowered_to(other)),
+            reuse: self.reuse && other.reuse,
         }
     }
 }
