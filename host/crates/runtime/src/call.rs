@@ -14,9 +14,6 @@ use crate::guest::{Guest, Stop};
 use crate::log::{CappedLog, GuestLog};
 use crate::meter::{Meter, Metered, Panic};
 
-/// The code of a hook that ended otherwise than by returning.
-const CRASHED: &str = "crashed";
-
 /// When a call has to be over: its own deadline, or the wall clock that its limits give it.
 pub(crate) fn deadline(call: &Invocation, now: Instant) -> Instant {
     call.deadline.min(now + Duration::from_millis(call.limits.execution.wall_ms))
@@ -36,7 +33,8 @@ pub(crate) async fn run(
     let log = CappedLog::new(Arc::clone(call), sink);
     let meter = Arc::new(Meter::default());
     let mut store = Guest::store(engine, Arc::clone(call), database, log.clone(), Arc::clone(&meter));
-    let work = Metered::new(meter, component.hooks.call(&mut store, hook));
+    let count = |spent| call.budget.cpu(&call.limits, spent, Instant::now());
+    let work = Metered::new(meter, count, component.hooks.call(&mut store, hook));
     let ended = timeout_at(deadline.into(), work).await;
     log.finish();
     match ended {
@@ -72,5 +70,5 @@ fn explain(error: &wasmtime::Error, guest: &Guest) -> HookError {
     } else {
         format!("the applet was ended: {}", error.root_cause())
     };
-    HookError::Applet { code: CRASHED.to_owned(), message }
+    HookError::Applet { code: HookError::CRASHED.to_owned(), message }
 }
