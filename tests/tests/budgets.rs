@@ -1,6 +1,11 @@
 //! Rates, circuits and budgets by the real program: over HTTP, and as `applet top` shows them.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -115,7 +120,8 @@ fn s4x_6_an_applet_that_keeps_failing_is_left_alone_and_comes_back() {
     // Nobody calls it meanwhile, so it does not close by itself.
     let shown = top(&directory, &["--applet", "hostile"]);
     assert_ne!(of(calls(&shown), "applet", "hostile")["circuit"]["state"], "closed");
-    let circuit = |applet: &str| of(&host.admin(&ALDER, &["installations"]), "applet", applet)["circuit"].clone();
+    let circuit =
+        |applet: &str| of(&host.admin(&ALDER, &["installations"]), "applet", applet)["circuit"].clone();
     assert_ne!(circuit("hostile"), "closed");
     assert_eq!(circuit("bench"), "closed");
 
@@ -152,10 +158,8 @@ fn f4_each_answer_says_what_the_invocation_has_used() {
     assert_eq!((failed.status, failed.json()["code"].clone()), (429, json!("budget-spent")));
     assert!(usage(&failed)["cpu-us"].as_u64().unwrap() >= 200_000, "{}", failed.head);
 
-    let invoked = host.admin(
-        &ALDER,
-        &["invoke", "bench", "client1", r#"{"id":1}"#, "--workspace", ALDER.workspace],
-    );
+    let invoked =
+        host.admin(&ALDER, &["invoke", "bench", "client1", r#"{"id":1}"#, "--workspace", ALDER.workspace]);
     assert_eq!((&invoked["answer"]["id"], &invoked["usage"]["statements"]), (&json!(1), &json!(1)));
     host.stop();
 }
