@@ -58,6 +58,7 @@ impl LimitsConfig {
             execution: self.execution.clone(),
             rate: self.rate.clone(),
             cache: Some(CacheLimits::MAXIMUM),
+            reuse: true,
         }
     }
 

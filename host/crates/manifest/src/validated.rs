@@ -102,13 +102,14 @@ impl ValidatedManifest {
         self.settings.cache
     }
 
-    /// `host` with every limit that the manifest lowers lowered, never above `host`; and how far it asks for
-    /// reads to be cached.
+    /// `host` with every limit that the manifest lowers lowered, never above `host`; how far it asks for
+    /// reads to be cached; and whether its instances are reused.
     #[must_use]
     pub fn limits(&self, host: &Limits) -> Limits {
         let mut limits = host.lowered_to(&self.settings.limits);
         limits.cache =
             self.cache().map(|cache| CacheLimits { ttl_s: cache.ttl_seconds, entries: cache.max_entries });
+        limits.reuse = self.instances() == Instances::Reused;
         limits
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use applet_types::{Database, ErrorCode, Failure, HookCall, HookError, Invocation};
+use applet_types::{ComponentDigest, Database, ErrorCode, Failure, HookCall, HookError, Invocation};
 use tokio::time::timeout_at;
 use wasmtime::{Engine, Trap};
 use wasmtime_wasi::I32Exit;
@@ -13,35 +13,71 @@ use crate::fault;
 use crate::guest::{Guest, Stop};
 use crate::log::{CappedLog, GuestLog};
 use crate::meter::{Meter, Metered, Panic};
+use crate::warm::{Instance, Warm};
 
 /// When a call has to be over: its own deadline, or the wall clock that its limits give it.
 pub(crate) fn deadline(call: &Invocation, now: Instant) -> Instant {
     call.deadline.min(now + Duration::from_millis(call.limits.execution.wall_ms))
 }
 
-/// Runs a hook in a fresh instance. Whatever happens, the instance and all it held are gone afterwards: an
-/// open transaction is dropped with it, and thereby rolled back.
+/// Runs a hook, in a fresh instance unless the installation's are reused and one waits. Unless it is kept
+/// after an ordinary answer, the instance and all it held are gone afterwards, whatever happens: an open
+/// transaction is dropped with it, and thereby rolled back.
 pub(crate) async fn run(
-    engine: &Engine,
+    around: Surroundings<'_>,
     component: &Loaded,
-    database: Arc<dyn Database>,
-    sink: Arc<dyn GuestLog>,
+    digest: ComponentDigest,
     call: &Arc<Invocation>,
     hook: &HookCall,
     deadline: Instant,
 ) -> Result<String, HookError> {
-    let log = CappedLog::new(Arc::clone(call), sink);
     let meter = Arc::new(Meter::default());
-    let mut store = Guest::store(engine, Arc::clone(call), database, log.clone(), Arc::clone(&meter));
+    let mut instance = around.instance(digest, call, hook, &meter);
+    let log = instance.store.data().log.clone();
     let count = |spent| call.budget.cpu(&call.limits, spent, Instant::now());
-    let work = Metered::new(meter, count, component.hooks.call(&mut store, hook));
+    let hooks = component.hooks.call(&mut instance.store, &mut instance.hooks, hook);
+    let work = Metered::new(meter, count, hooks);
     let ended = timeout_at(deadline.into(), work).await;
     log.finish();
     match ended {
         Err(_) => Err(Failure::new(ErrorCode::Deadline, "the hook did not finish in time").into()),
         Ok(Err(panic)) => Err(fault::internal("call.panic", &words(&panic)).into()),
-        Ok(Ok(Err(error))) => Err(explain(&error, &store.into_data())),
-        Ok(Ok(Ok(answer))) => answer,
+        Ok(Ok(Err(error))) => Err(explain(&error, instance.store.data())),
+        Ok(Ok(Ok(answer))) => {
+            around.warm.keep(instance);
+            answer
+        }
+    }
+}
+
+/// Where calls run.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) database: &'a Arc<dyn Database>,
+    pub(crate) log: &'a Arc<dyn GuestLog>,
+    pub(crate) warm: &'a Warm,
+}
+
+impl Surroundings<'_> {
+    /// One that waits, for a named hook; else a fresh one.
+    fn instance(
+        &self,
+        component: ComponentDigest,
+        call: &Arc<Invocation>,
+        hook: &HookCall,
+        meter: &Arc<Meter>,
+    ) -> Instance {
+        let named = matches!(hook, HookCall::Named { .. });
+        if let Some(mut instance) = named.then(|| self.warm.take(component, call)).flatten() {
+            instance.store.data_mut().turn_to(call, Arc::clone(meter));
+            instance.store.set_epoch_deadline(1);
+            return instance;
+        }
+        let log = CappedLog::new(Arc::clone(call), Arc::clone(self.log));
+        let database = Arc::clone(self.database);
+        let store = Guest::store(self.engine, Arc::clone(call), database, log, Arc::clone(meter));
+        Instance::new(store, component)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Runs applets: WebAssembly components in fresh instances, each held to its limits, with nothing to reach
+//! Runs applets: WebAssembly components, in fresh instances unless a manifest asks otherwise, each held to its limits, with nothing to reach
 //! but a [`Database`], a log and a clock.
 //!
 //! *Invariants:* no statement is executed here and no SQL type is seen (that is behind [`Database`]); a store
 //! is made in one place, with every limit set; compiled code is loaded only if this host wrote it; whatever
-//! ends a hook, its instance is dropped and its open transaction with it.
+//! ends a hook but an ordinary answer, its instance is dropped and its open transaction with it.
 //!
 //! Start reading at [`Runtime`], then `call.rs` (one call), `guest.rs` (its limits) and `host/` (what guests
 //! can call).
@@ -26,6 +26,7 @@ mod meter;
 pub mod package;
 mod seal;
 mod slots;
+mod warm;
 mod wasi;
 
 use std::io;
@@ -45,10 +46,12 @@ pub use compile::{CompilerProgram, compile_child_main};
 pub use limits::RuntimeLimits;
 pub use log::{GuestLog, GuestLogLevel, TracingLog};
 
+use call::Surroundings;
 use compile::Compiler;
 use components::Components;
 use guest::Guest;
 use slots::Slots;
+use warm::Warm;
 
 /// What a runtime needs.
 pub struct RuntimeConfig {
@@ -85,6 +88,7 @@ pub struct Runtime {
     engine: Engine,
     components: Components,
     slots: Slots,
+    warm: Warm,
     database: Arc<dyn Database>,
     log: Arc<dyn GuestLog>,
 }
@@ -113,7 +117,8 @@ impl Runtime {
         )
         .map_err(|cause| StartError::Directory { directory, cause })?;
         let slots = Slots::new(config.limits);
-        Ok(Self { engine, components, slots, database: config.database, log: config.log })
+        let warm = Warm::default();
+        Ok(Self { engine, components, slots, warm, database: config.database, log: config.log })
     }
 
     /// Whether this host has the component already. One that another host took in has to be inspected
@@ -136,10 +141,11 @@ impl Applets for Runtime {
         hook: HookCall,
     ) -> Result<String, HookError> {
         let deadline = call::deadline(&call, Instant::now());
-        let component = self.components.get(component).await?;
+        let loaded = self.components.get(component).await?;
         let _slot = self.slots.take(&call.applet, deadline).await?;
-        let (database, log) = (Arc::clone(&self.database), Arc::clone(&self.log));
-        call::run(&self.engine, &component, database, log, &call, &hook, deadline).await
+        let Self { engine, database, log, warm, .. } = self;
+        let around = Surroundings { engine, database, log, warm };
+        call::run(around, &loaded, component, &call, &hook, deadline).await
     }
 }
 

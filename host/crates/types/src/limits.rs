@@ -195,6 +195,10 @@ pub struct Limits {
     /// How far reads may be cached; not at all unless the manifest asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheLimits>,
+    /// Whether an instance may serve further invocations of the same installation (SPEC Decision 14); not
+    /// unless the manifest asks for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reuse: bool,
 }
 
 impl Limits {
@@ -204,6 +208,7 @@ impl Limits {
         execution: ExecutionLimits::MAXIMUM,
         rate: RateLimits::MAXIMUM,
         cache: Some(CacheLimits::MAXIMUM),
+        reuse: true,
     };
 
     /// The lower of both, limit by limit: a manifest and an admin can only lower what the operator gives.
@@ -214,6 +219,7 @@ impl Limits {
             execution: self.execution.lowered_to(&other.execution),
             rate: self.rate.lowered_to(&other.rate),
             cache: self.cache.zip(other.cache).map(|(own, other)| own.lowered_to(other)),
+            reuse: self.reuse && other.reuse,
         }
     }
 }
