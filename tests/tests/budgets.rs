@@ -192,7 +192,7 @@ fn f4_top_shows_what_goes_on_to_the_operator_alone() {
         let tokens: [(&Tenant, String); 2] = [&ALDER, &BIRCH].map(|of| (of, host.token(of, "platform")));
         while !looking.is_finished() {
             for (tenant, token) in &tokens {
-                assert_eq!(host.hook_with(token, tenant, "bench", "client1", r#"{"id":1}"#).status % 100, 0);
+                assert_eq!(host.hook_with(token, tenant, "bench", "clients100", "null").status, 200);
             }
         }
         looking.join().unwrap()
@@ -204,7 +204,7 @@ fn f4_top_shows_what_goes_on_to_the_operator_alone() {
         assert!(alder["per_second"][rate].as_f64().unwrap() > 0.0, "{rate}: {alder}");
     }
     assert_eq!(alder["circuit"]["state"], "closed");
-    assert!(alder["tokens"]["queries"].as_u64().unwrap() < 6_000_000, "{alder}");
+    assert_eq!(alder["tokens"]["writes"], 20_000, "two seconds' worth, and nothing was written");
     let tenant = of(&reading["hosts"][0]["tenants"], "tenant", ALDER.id);
     assert_eq!(tenant["budgets"].as_array().unwrap().len(), 6);
 

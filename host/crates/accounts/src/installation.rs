@@ -100,7 +100,7 @@ impl InstallationAccount {
         circuit.breaker.enter(now).map_err(|wait| {
             let message = "the applet has failed too often lately and is left alone for a while";
             Failure::new(ErrorCode::CircuitOpen, message)
-                .hint("`applet top` shows it; the host's log has the failures")
+                .hint("the first call after that tries it again; the operator can change `limits.breaker`")
                 .retry_after_ms(whole_ms(wait))
         })
     }
