@@ -283,7 +283,8 @@ async fn run_batch(
 ) -> Result<Vec<Outcome>, Failure> {
     let limits = &call.limits.execution;
     let opened = Instant::now();
-    let whole = Duration::from_millis(limits.transaction_ms);
+    let whole =
+        Duration::from_millis(limits.transaction_ms).min(call.budget.database_time_left(&call.limits));
     let reads_only = admitted.iter().all(|one| Executable::from(&*one.scoped).is_read());
     let mut outcomes = Vec::with_capacity(admitted.len());
     let mut rest: &[Admitted<'_>] = admitted;
