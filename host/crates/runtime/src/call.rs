@@ -15,9 +15,6 @@ use crate::log::{CappedLog, GuestLog};
 use crate::meter::{Meter, Metered, Panic};
 use crate::warm::{Instance, Warm};
 
-/// The code of a hook that ended otherwise than by returning.
-const CRASHED: &str = "crashed";
-
 /// When a call has to be over: its own deadline, or the wall clock that its limits give it.
 pub(crate) fn deadline(call: &Invocation, now: Instant) -> Instant {
     call.deadline.min(now + Duration::from_millis(call.limits.execution.wall_ms))
@@ -37,7 +34,9 @@ pub(crate) async fn run(
     let meter = Arc::new(Meter::default());
     let mut instance = around.instance(digest, call, hook, &meter);
     let log = instance.store.data().log.clone();
-    let work = Metered::new(meter, component.hooks.call(&mut instance.store, &mut instance.hooks, hook));
+    let count = |spent| call.budget.cpu(&call.limits, spent, Instant::now());
+    let hooks = component.hooks.call(&mut instance.store, &mut instance.hooks, hook);
+    let work = Metered::new(meter, count, hooks);
     let ended = timeout_at(deadline.into(), work).await;
     log.finish();
     match ended {
@@ -107,5 +106,5 @@ fn explain(error: &wasmtime::Error, guest: &Guest) -> HookError {
     } else {
         format!("the applet was ended: {}", error.root_cause())
     };
-    HookError::Applet { code: CRASHED.to_owned(), message }
+    HookError::Applet { code: HookError::CRASHED.to_owned(), message }
 }

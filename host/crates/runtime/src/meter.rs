@@ -26,8 +26,10 @@ impl Meter {
         self.since.store(thread_cpu(), Ordering::Relaxed);
     }
 
-    fn end(&self) {
-        self.used.store(self.spent_ns(), Ordering::Relaxed);
+    /// Ends a poll, and says how much it has used.
+    fn end(&self) -> Duration {
+        let spent = self.spent_ns();
+        Duration::from_nanos(spent.saturating_sub(self.used.swap(spent, Ordering::Relaxed)))
     }
 
     /// CPU used. To be asked from within a poll.
@@ -51,26 +53,28 @@ fn thread_cpu() -> u64 {
 /// A panic, as it was thrown.
 pub(crate) type Panic = Box<dyn Any + Send>;
 
-/// A future whose CPU is counted, and whose panic ends it and nobody else.
-pub(crate) struct Metered<F> {
+/// A future whose CPU is counted, poll by poll, and whose panic ends it and nobody else.
+pub(crate) struct Metered<F, C> {
     future: Pin<Box<F>>,
     meter: Arc<Meter>,
+    count: C,
 }
 
-impl<F> Metered<F> {
-    pub(crate) fn new(meter: Arc<Meter>, future: F) -> Self {
-        Self { future: Box::pin(future), meter }
+impl<F, C: Fn(Duration)> Metered<F, C> {
+    /// Tells `count` after each poll what it has used.
+    pub(crate) fn new(meter: Arc<Meter>, count: C, future: F) -> Self {
+        Self { future: Box::pin(future), meter, count }
     }
 }
 
-impl<F: Future> Future for Metered<F> {
+impl<F: Future, C: Fn(Duration) + Unpin> Future for Metered<F, C> {
     type Output = Result<F::Output, Panic>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.meter.begin();
         let polled = catch_unwind(AssertUnwindSafe(|| this.future.as_mut().poll(context)));
-        this.meter.end();
+        (this.count)(this.meter.end());
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
@@ -86,7 +90,12 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn s4_waiting_costs_no_cpu_and_working_does() {
         let meter = Arc::new(Meter::default());
-        Metered::new(Arc::clone(&meter), tokio::time::sleep(Duration::from_millis(30))).await.unwrap();
+        let told = AtomicU64::default();
+        let count = |spent: Duration| {
+            told.fetch_add(u64::try_from(spent.as_nanos()).unwrap(), Ordering::Relaxed);
+        };
+        let sleep = tokio::time::sleep(Duration::from_millis(30));
+        Metered::new(Arc::clone(&meter), count, sleep).await.unwrap();
         let waiting = meter.used.load(Ordering::Relaxed);
         let work = async {
             let begin = thread_cpu();
@@ -94,15 +103,16 @@ mod tests {
                 std::hint::spin_loop();
             }
         };
-        Metered::new(Arc::clone(&meter), work).await.unwrap();
+        Metered::new(Arc::clone(&meter), count, work).await.unwrap();
         let working = meter.used.load(Ordering::Relaxed) - waiting;
+        assert_eq!(told.load(Ordering::Relaxed), working + waiting, "poll by poll");
         assert!(working >= 20_000_000, "{working}");
         assert!(waiting < working, "{waiting} {working}");
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn s4_a_panic_ends_one_future_only() {
-        let outcome = Metered::new(Arc::default(), async { panic!("on purpose") }).await;
+        let outcome = Metered::new(Arc::default(), |_| {}, async { panic!("on purpose") }).await;
         assert!(outcome.is_err());
     }
 }
