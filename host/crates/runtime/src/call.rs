@@ -8,11 +8,14 @@ use tokio::time::timeout_at;
 use wasmtime::{Engine, Trap};
 use wasmtime_wasi::I32Exit;
 
+use crate::back_room::BackRoom;
 use crate::components::Loaded;
+use crate::cpu::Account;
 use crate::fault;
 use crate::guest::{Guest, Stop};
 use crate::log::{CappedLog, GuestLog};
 use crate::meter::{Meter, Metered, Panic};
+use crate::slots::Slot;
 
 /// The code of a hook that ended otherwise than by returning.
 const CRASHED: &str = "crashed";
@@ -22,28 +25,44 @@ pub(crate) fn deadline(call: &Invocation, now: Instant) -> Instant {
     call.deadline.min(now + Duration::from_millis(call.limits.execution.wall_ms))
 }
 
+/// What a call needs besides itself.
+pub(crate) struct Means {
+    pub(crate) engine: Engine,
+    pub(crate) component: Arc<Loaded>,
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) log: Arc<dyn GuestLog>,
+    pub(crate) slot: Slot,
+    pub(crate) account: Arc<Account>,
+    pub(crate) room: Arc<BackRoom>,
+}
+
 /// Runs a hook in a fresh instance. Whatever happens, the instance and all it held are gone afterwards: an
 /// open transaction is dropped with it, and thereby rolled back.
 pub(crate) async fn run(
-    engine: &Engine,
-    component: &Loaded,
-    database: Arc<dyn Database>,
-    sink: Arc<dyn GuestLog>,
-    call: &Arc<Invocation>,
-    hook: &HookCall,
+    means: Means,
+    call: Arc<Invocation>,
+    hook: HookCall,
     deadline: Instant,
 ) -> Result<String, HookError> {
-    let log = CappedLog::new(Arc::clone(call), sink);
+    let Means { engine, component, database, log, slot, account, room } = means;
+    let log = CappedLog::new(Arc::clone(&call), log);
     let meter = Arc::new(Meter::default());
-    let mut store = Guest::store(engine, Arc::clone(call), database, log.clone(), Arc::clone(&meter));
-    let work = Metered::new(meter, component.hooks.call(&mut store, hook));
+    let mut store = Guest::store(&engine, Arc::clone(&call), database, log.clone(), Arc::clone(&meter));
+    let work = async move {
+        // Held until the instance is gone, wherever that is.
+        let _slot = slot;
+        match component.hooks.call(&mut store, &hook).await {
+            Ok(answer) => answer,
+            Err(error) => Err(explain(&error, &store.into_data())),
+        }
+    };
+    let work = Metered::new(meter, account, room, call.applet.clone(), work);
     let ended = timeout_at(deadline.into(), work).await;
     log.finish();
     match ended {
         Err(_) => Err(Failure::new(ErrorCode::Deadline, "the hook did not finish in time").into()),
         Ok(Err(panic)) => Err(fault::internal("call.panic", &words(&panic)).into()),
-        Ok(Ok(Err(error))) => Err(explain(&error, &store.into_data())),
-        Ok(Ok(Ok(answer))) => answer,
+        Ok(Ok(answer)) => answer,
     }
 }
 

@@ -8,11 +8,13 @@
 //! Start reading at [`Runtime`], then `call.rs` (one call), `guest.rs` (its limits) and `host/` (what guests
 //! can call).
 
+mod back_room;
 mod call;
 mod compile;
 mod compile_child;
 mod components;
 mod convert;
+mod cpu;
 mod engine;
 mod fault;
 mod guest;
@@ -45,8 +47,10 @@ pub use compile::{CompilerProgram, compile_child_main};
 pub use limits::RuntimeLimits;
 pub use log::{GuestLog, GuestLogLevel, TracingLog};
 
+use back_room::BackRoom;
 use compile::Compiler;
 use components::Components;
+use cpu::Accounts;
 use guest::Guest;
 use slots::Slots;
 
@@ -85,6 +89,8 @@ pub struct Runtime {
     engine: Engine,
     components: Components,
     slots: Slots,
+    accounts: Accounts,
+    room: Arc<BackRoom>,
     database: Arc<dyn Database>,
     log: Arc<dyn GuestLog>,
 }
@@ -113,7 +119,17 @@ impl Runtime {
         )
         .map_err(|cause| StartError::Directory { directory, cause })?;
         let slots = Slots::new(config.limits);
-        Ok(Self { engine, components, slots, database: config.database, log: config.log })
+        let room = BackRoom::open(cpu::cores().saturating_sub(1))
+            .map_err(|error| StartError::Engine(error.to_string()))?;
+        Ok(Self {
+            engine,
+            components,
+            slots,
+            accounts: Accounts::new(),
+            room: Arc::new(room),
+            database: config.database,
+            log: config.log,
+        })
     }
 
     /// Whether this host has the component already. One that another host took in has to be inspected
@@ -137,9 +153,17 @@ impl Applets for Runtime {
     ) -> Result<String, HookError> {
         let deadline = call::deadline(&call, Instant::now());
         let component = self.components.get(component).await?;
-        let _slot = self.slots.take(&call.applet, deadline).await?;
-        let (database, log) = (Arc::clone(&self.database), Arc::clone(&self.log));
-        call::run(&self.engine, &component, database, log, &call, &hook, deadline).await
+        let slot = self.slots.take(&call.applet, call.tenant, deadline).await?;
+        let means = call::Means {
+            engine: self.engine.clone(),
+            component,
+            database: Arc::clone(&self.database),
+            log: Arc::clone(&self.log),
+            slot,
+            account: self.accounts.of(&call.applet),
+            room: Arc::clone(&self.room),
+        };
+        call::run(means, call, hook, deadline).await
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod audit;
 mod error;
+mod fair;
 mod grants;
 mod ids;
 mod invocation;
@@ -19,6 +20,7 @@ mod value;
 
 pub use audit::{AuditRecord, AuditedOperation};
 pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};
+pub use fair::{Mixture, Turns, leaves_room};
 pub use grants::{Columns, Grants, GrantsBuilder, GrantsDigest, Operation, TableGrant};
 pub use ids::{
     AppletId, ApprovalId, ComponentDigest, HookName, InstallationId, InvalidId, OperationId, PlanId,

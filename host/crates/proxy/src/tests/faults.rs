@@ -74,7 +74,7 @@ struct Watched {
 async fn watched(database: &Database, work: impl Future<Output = ()>) -> Watched {
     let over = Arc::new(AtomicBool::new(false));
     let mut settings = crate::testing::settings();
-    settings.application = "watcher";
+    settings.application = "watcher".into();
     settings.read_only = false;
     let login = applet_types::Login { role: "postgres".into(), password: applet_types::Secret::new("") };
     let mut watcher =
