@@ -132,7 +132,9 @@ impl<T> Shared<T> {
         let polled = self.poll(&mut work, &mut Context::from_waker(&waker));
         let mut place = self.place();
         let (next, wake) = match (std::mem::replace(&mut *place, Place::Gone), polled) {
-            (Place::Away { asked }, Poll::Ready(result)) => (Place::Done(result), Some(asked.unwrap_or(waker))),
+            (Place::Away { asked }, Poll::Ready(result)) => {
+                (Place::Done(result), Some(asked.unwrap_or(waker)))
+            }
             // Whoever was woken by the work itself, and came too early, is woken again.
             (Place::Away { asked }, Poll::Pending) => (Place::Here(work), asked),
             (_, polled) => {

@@ -84,7 +84,8 @@ impl Slots {
                 return Ok(self.books.slot(applet, tenant));
             }
             let (reply, waiting) = oneshot::channel();
-            let Some((ticket, pushed_out)) = ledger.enqueue(applet, tenant, reply, limits.queue_length) else {
+            let Some((ticket, pushed_out)) = ledger.enqueue(applet, tenant, reply, limits.queue_length)
+            else {
                 return Err(self.busy("too many calls of the applet are waiting"));
             };
             // Its caller is told by that.

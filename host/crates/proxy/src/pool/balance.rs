@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use applet_types::TenantId;
 
-use super::ledger::Ledger;
 use super::lease::Idle;
+use super::ledger::Ledger;
 use super::shares::{Ask, Share, Wanting, What};
 
 impl Ledger {
@@ -32,8 +32,7 @@ impl Ledger {
             }
         }
         if !self.turn.is_empty() {
-            let ask =
-                Ask { what: What::Database, need: self.need_of(&What::Database), cap: self.sessions };
+            let ask = Ask { what: What::Database, need: self.need_of(&What::Database), cap: self.sessions };
             push(&mut asks, &self.database, self.open, ask);
         }
         asks
@@ -50,7 +49,8 @@ impl Ledger {
             What::Applet(applet) => self.applets.get(applet).map_or(0, of_applet),
             What::Tenant(tenant) => {
                 let in_use = self.tenants.get(tenant).map_or(0, |entry| entry.in_use);
-                let waiting: usize = self.turn.counts().map(|(applet, _)| self.waiting_of(applet, *tenant)).sum();
+                let waiting: usize =
+                    self.turn.counts().map(|(applet, _)| self.waiting_of(applet, *tenant)).sum();
                 (in_use + waiting).min(self.per_tenant)
             }
             What::Database => {
@@ -103,11 +103,14 @@ impl Ledger {
 
     /// What the database may be told that we keep, of everything that has become less.
     pub(super) fn releases(&self) -> Vec<(What, usize)> {
-        let applets = self.applets.iter().map(|(applet, entry)| {
-            (What::Applet(applet.clone()), entry.share.excess(entry.open))
-        });
-        let tenants =
-            self.tenants.iter().map(|(tenant, entry)| (What::Tenant(*tenant), entry.share.excess(entry.in_use)));
+        let applets = self
+            .applets
+            .iter()
+            .map(|(applet, entry)| (What::Applet(applet.clone()), entry.share.excess(entry.open)));
+        let tenants = self
+            .tenants
+            .iter()
+            .map(|(tenant, entry)| (What::Tenant(*tenant), entry.share.excess(entry.in_use)));
         let database = [(What::Database, self.database.excess(self.open))];
         applets
             .chain(tenants)
@@ -135,6 +138,10 @@ impl Ledger {
         if self.open == 0 && self.turn.is_empty() {
             self.database.give_up_unused(unused_for, now);
         }
+        self.tenants.retain(|_, entry| entry.in_use > 0 || !entry.share.is_void());
+        self.applets.retain(|_, entry| {
+            entry.in_use > 0 || entry.open > 0 || !entry.waiting.is_empty() || !entry.share.is_void()
+        });
     }
 
     /// What the database has down for us, after an answer of it was lost.
@@ -165,7 +172,11 @@ impl Ledger {
 
 /// Adds what is missing, unless some of it is on its way back.
 fn push(asks: &mut Vec<Ask>, share: &Share, used: usize, ask: Ask) {
-    if ask.need > share.allowed && share.allowed < ask.cap && share.excess(used).is_none() && share.excess(0).is_none() {
+    if ask.need > share.allowed
+        && share.allowed < ask.cap
+        && share.excess(used).is_none()
+        && share.excess(0).is_none()
+    {
         asks.push(ask);
     }
 }

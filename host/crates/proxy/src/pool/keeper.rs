@@ -202,7 +202,8 @@ impl Keeper {
 
     async fn look(&mut self, shared: &Arc<Shared>, tenure: &Tenure) -> Result<(), Broken> {
         let answer = self.ask("SELECT applet_host.pool_look($1)", tenure.host(), None).await?;
-        let wanted: Vec<Wanted> = serde_json::from_str(&answer.ok_or(Broken::GivenUp)?).map_err(unreadable)?;
+        let wanted: Vec<Wanted> =
+            serde_json::from_str(&answer.ok_or(Broken::GivenUp)?).map_err(unreadable)?;
         let now = Instant::now();
         let mut closing = Vec::new();
         for wanted in wanted {
@@ -293,7 +294,11 @@ impl Keeper {
             };
             let statements = [Bound { prepared, parameters, fetch }];
             let exchange = Exchange { statements: &statements, ..Exchange::default() };
-            session.exchange(&exchange).await?.pop().ok_or(WireError::Protocol("a statement was not answered"))
+            session
+                .exchange(&exchange)
+                .await?
+                .pop()
+                .ok_or(WireError::Protocol("a statement was not answered"))
         };
         let fetched = timeout(PATIENCE, exchange)
             .await

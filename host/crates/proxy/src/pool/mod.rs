@@ -160,6 +160,13 @@ impl Pool {
         Self { shared }
     }
 
+    /// What happens to a grant whose caller has gone.
+    #[cfg(test)]
+    pub(crate) fn drop_a_grant(&self, want: &Want) {
+        let grant = self.shared.ledger().grant(want, &self.shared);
+        drop(grant);
+    }
+
     /// Closes sessions that are too old or idle for too long, until the pool is gone.
     pub(crate) fn reap(&self) -> impl Future<Output = ()> + Send + 'static {
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
@@ -240,7 +247,7 @@ impl Pool {
     }
 
     async fn grant(&self, want: &Want) -> Result<Grant, NoLease> {
-        let (waiting, ticket) = {
+        let (waiting, ticket, joining) = {
             let mut ledger = self.shared.ledger();
             if self.shared.may_serve(&ledger)
                 && let Some(grant) = ledger.grant(want, &self.shared)
@@ -261,7 +268,7 @@ impl Pool {
                     if ledger.lacks(want) {
                         self.shared.stirred.notify_one();
                     }
-                    (receiver, ticket)
+                    (receiver, ticket, ledger.shared && self.shared.tenure().is_none())
                 }
                 None => {
                     return Err(NoLease::Refused(busy(
@@ -272,7 +279,11 @@ impl Pool {
             }
         };
         let _place = Place { shared: &self.shared, want, ticket };
-        let queue_wait = Duration::from_millis(self.shared.limits.queue_wait_ms);
+        let queue_wait = match joining {
+            // A host's first statement waits for a connection to be made, not in a queue.
+            true => CONNECT_TIMEOUT,
+            false => Duration::from_millis(self.shared.limits.queue_wait_ms),
+        };
         let left = want.deadline.saturating_duration_since(Instant::now());
         match timeout(queue_wait.min(left), waiting).await {
             Ok(Ok(grant)) => Ok(grant),

@@ -152,7 +152,8 @@ fn surplus(mut held: usize, need: usize, free: usize, wanting: &[Wanting], may_l
         return 0;
     }
     loop {
-        let Some(poorest) = wanting.iter().filter(|other| other.wants > 0).map(|other| other.held).min() else {
+        let Some(poorest) = wanting.iter().filter(|other| other.wants > 0).map(|other| other.held).min()
+        else {
             break;
         };
         let last = held == 1 && poorest == 0 && may_lose_last;
@@ -224,8 +225,10 @@ mod tests {
                 held[0] = cap;
                 for round in 0..20 * hosts {
                     let me = round % hosts;
-                    let others: Vec<_> =
-                        (0..hosts).filter(|other| *other != me).map(|other| wanting(held[other], cap)).collect();
+                    let others: Vec<_> = (0..hosts)
+                        .filter(|other| *other != me)
+                        .map(|other| wanting(held[other], cap))
+                        .collect();
                     let free = cap - held.iter().sum::<usize>();
                     held[me] -= surplus(held[me], cap, free, &others, false);
                     let poorest = (0..hosts).min_by_key(|host| held[*host]).unwrap();
