@@ -4,9 +4,9 @@
 CARGO ?= cargo
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: demo test test-long check build program guests setup regen bench bench-http
+.PHONY: demo test test-long check build program samples guests setup regen bench bench-http
 
-demo: program guests
+demo: program samples
 	$(PROFILE_DIR)/applet demo
 
 test: build guests
@@ -31,6 +31,9 @@ build: setup
 # What the demo needs, without the tests.
 program: setup
 	$(CARGO) build --workspace --bins --quiet
+
+samples: setup
+	tests/guests/build.sh sample-applets
 
 guests: setup
 	tests/guests/build.sh

@@ -65,7 +65,7 @@ impl Database {
         let manager = format!("manager_{}", database.name);
         let mut admin = connect(&admin_url()).await;
         let sql = format!(
-            "CREATE ROLE {manager} LOGIN CREATEROLE; ALTER DATABASE {} OWNER TO {manager}",
+            "CREATE ROLE {manager} LOGIN CREATEROLE IN ROLE pg_signal_backend; ALTER DATABASE {} OWNER TO {manager}",
             database.name
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();

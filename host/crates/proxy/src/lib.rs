@@ -16,6 +16,7 @@ mod mask;
 mod memo;
 mod pool;
 mod proxy;
+mod tenure;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod testing_redis;
 mod tests;
 mod trail;
 mod transaction;
+mod usage;
 mod values;
 mod watchdog;
 mod wire;

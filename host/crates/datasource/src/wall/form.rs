@@ -68,8 +68,11 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
                         AND t.attname = CASE c.relname WHEN 'tenants' THEN 'id' ELSE 'tenant_id' END
 WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p') AND NOT pg_has_role(c.relowner, 'USAGE')
 UNION ALL
-SELECT 6, 'EXECUTE on function `pg_backend_pid()`'
-WHERE NOT has_function_privilege('pg_catalog.pg_backend_pid()', 'EXECUTE')
+SELECT 6, format('EXECUTE on function `%s`', f.name)
+FROM (VALUES ('pg_backend_pid()'), ('pg_terminate_backend(integer,bigint)')) AS f (name)
+WHERE NOT has_function_privilege('pg_catalog.' || f.name, 'EXECUTE')
+UNION ALL
+SELECT 6, 'membership in role `pg_signal_backend`' WHERE NOT pg_has_role('pg_signal_backend', 'USAGE')
 UNION ALL
 SELECT 7, 'the ADMIN option on role `applet_guest`' FROM pg_catalog.pg_roles g
 WHERE g.rolname = 'applet_guest' AND current_setting('server_version_num')::int4 >= 160000

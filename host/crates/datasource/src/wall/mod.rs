@@ -163,6 +163,7 @@ async fn guard_database(
     retire::strangers(admin, &keys).await?;
     role::ensure_auditor(admin, &keys.audit_login(), form).await?;
     role::ensure_watcher(admin, &keys.cache_login(), form).await?;
+    role::ensure_keeper(admin, &keys.pool_login(), form).await?;
     Ok(keys)
 }
 

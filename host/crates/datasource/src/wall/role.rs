@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use applet_types::{Login, SqlName, TenantForm};
 use sha2::{Digest as _, Sha256};
 
-use super::rights::{Right, Sequence, audit_rights, cache_rights, desired, grant_statements};
+use super::rights::{Right, Sequence, audit_rights, cache_rights, desired, grant_statements, pool_rights};
 use super::{GUEST, Preparation, Purpose, settings};
 use crate::ddl::retrying;
 use crate::locks::ROLE_IN_USE;
@@ -218,6 +218,12 @@ pub(super) async fn ensure_auditor(admin: &mut Admin, login: &Login, form: Tenan
 pub(super) async fn ensure_watcher(admin: &mut Admin, login: &Login, form: TenantForm) -> Result<(), Error> {
     let rights = cache_rights(&database(admin).await?);
     ensure_own(admin, login, "cache", rights, form).await
+}
+
+/// Makes the role that keeps hosts' shares of the caps and does nothing else.
+pub(super) async fn ensure_keeper(admin: &mut Admin, login: &Login, form: TenantForm) -> Result<(), Error> {
+    let rights = pool_rights(&database(admin).await?);
+    ensure_own(admin, login, "pool", rights, form).await
 }
 
 async fn ensure_own(

@@ -139,7 +139,8 @@ impl Database {
         let url = admin_url.replace("/postgres?", &format!("/{name}?"));
         let mut database = Self { superuser: url.clone(), url, name, server };
         if owner == MANAGER {
-            let sql = format!("CREATE ROLE {} LOGIN CREATEROLE", database.manager());
+            let sql =
+                format!("CREATE ROLE {} LOGIN CREATEROLE IN ROLE pg_signal_backend", database.manager());
             run(&mut admin, &sql).await.unwrap();
             let sql = format!("ALTER DATABASE {} OWNER TO {}", database.name, database.manager());
             run(&mut admin, &sql).await.unwrap();

@@ -3,9 +3,11 @@
 mod audit;
 mod cache;
 mod faults;
+mod hosts;
 mod proxied;
 mod sessions;
 mod signed;
+mod usage;
 mod values;
 mod watchdog;
 

@@ -46,12 +46,13 @@ fn sign(database: &Database) {
     ));
 }
 
-/// The way back, with the sessions of applets ended.
+/// The way back: sessions of applets are gone before a policy changes.
 fn unsign(database: &Database) {
+    database.sql("DELETE FROM applet_host.tenant_key");
+    let guests = "FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'guest%'";
+    while database.sql(&format!("SELECT count(pg_terminate_backend(pid)) {guests}")) != "0" {}
     database.sql(
-        "DELETE FROM applet_host.tenant_key;
-         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'guest%';
-         ALTER POLICY tenant ON clients USING (tenant_id = (SELECT nullif(current_setting('applet.tenant', true), '')::uuid))",
+        "ALTER POLICY tenant ON clients USING (tenant_id = (SELECT nullif(current_setting('applet.tenant', true), '')::uuid))",
     );
 }
 
