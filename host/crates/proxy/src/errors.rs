@@ -81,22 +81,24 @@ pub(crate) fn too_slow(deadline_near: bool) -> Failure {
     }
 }
 
-/// Whether a session's prepared statement no longer fits the schema, or its setting of the tenant the database,
-/// so that a new session can run it.
-pub(crate) fn is_stale_session(error: &WireError) -> bool {
+/// Whether a session's prepared statement no longer fits the schema, so that it can run once it is prepared anew.
+pub(crate) fn is_stale_plan(error: &WireError) -> bool {
     matches!(error, WireError::Server(error) if is_stale(error))
 }
 
+/// The same, or the session's setting of the tenant no longer fits the database: another session can run it.
+pub(crate) fn is_stale_session(error: &WireError) -> bool {
+    is_stale_plan(error) || matches!(error, WireError::Server(error) if error.state == INVALID)
+}
+
 fn is_stale(error: &ServerError) -> bool {
-    error.state == "0A000" && error.routine.contains("CachedQuery")
-        || error.state == "26000"
-        || error.state == INVALID
+    error.state == "0A000" && error.routine.contains("CachedQuery") || error.state == "26000"
 }
 
 fn server(error: &ServerError, context: &Context<'_>) -> Failure {
     let simple = |code, message: &str| Failure::new(code, message);
     // Inside a guest's own transaction nothing can be run again for it.
-    if is_stale(error) {
+    if is_stale(error) || error.state == INVALID {
         return simple(ErrorCode::Serialization, "the database was changed by an upgrade meanwhile");
     }
     match error.state.as_str() {

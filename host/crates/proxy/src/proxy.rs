@@ -267,8 +267,8 @@ impl Inner {
         trail: &mut Trail,
     ) -> Result<Outcome, Failure> {
         // A schema change can make what a session has prepared unusable, and another way to tell the tenant
-        // what it is set to: once more, on another session. Every
-        // idle one of the applet may be stale in the same way; after them a new one is opened.
+        // what it is set to: once more, on another session. Every idle one of the applet may be stale in the
+        // same way; after them a new one is opened.
         let mut tries_left = STALE_SESSIONS;
         loop {
             let mut lease = self.lease(call).await?;
