@@ -204,5 +204,9 @@ fn the_demo_runs_and_shows_each_tenant_its_own_rows() {
     assert!(
         upgrade.contains("Alder Dental  1.1.0 summary") && upgrade.contains("Birch Realty  1.0.0 summary")
     );
+    // The cache: the same question again, and after a write.
+    let line = |when: &str| upgrade.lines().find(|line| line.trim_start().starts_with(when)).unwrap();
+    assert!(line("asked twice").ends_with("5 reads from the cache, 0 from PostgreSQL"), "{upgrade}");
+    assert!(!line("has written").contains(" 0 from PostgreSQL"), "{upgrade}");
     assert!(upgrade.contains("runs 1.0.0 again"));
 }

@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod config;
 mod demo;
+mod demo_cache;
 mod demo_uninstall;
 mod demo_upgrade;
 mod disable;

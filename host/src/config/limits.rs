@@ -47,6 +47,7 @@ impl LimitsConfig {
             statement: self.statement.clone(),
             execution: self.execution.clone(),
             cache: Some(CacheLimits::MAXIMUM),
+            reuse: true,
         }
     }
 

@@ -102,8 +102,8 @@ impl ValidatedManifest {
         self.settings.cache
     }
 
-    /// `host` with every limit that the manifest lowers lowered, never above `host`; and how far it asks for
-    /// reads to be cached.
+    /// `host` with every limit that the manifest lowers lowered, never above `host`; how far it asks for
+    /// reads to be cached; and whether its instances are reused.
     #[must_use]
     pub fn limits(&self, host: &Limits) -> Limits {
         let (own, mut limits) = (&self.settings.limits, host.clone());
@@ -120,6 +120,7 @@ impl ValidatedManifest {
         execution.cpu_ms = execution.cpu_ms.min(own.execution.cpu_ms);
         limits.cache =
             self.cache().map(|cache| CacheLimits { ttl_s: cache.ttl_seconds, entries: cache.max_entries });
+        limits.reuse = self.instances() == Instances::Reused;
         limits
     }
 

@@ -97,9 +97,8 @@ impl Proxy {
 
     /// Replaces the catalogue; everything judged with the old one is forgotten.
     pub fn set_catalog(&self, catalog: Arc<Catalog>) {
-        let config = &self.inner.config;
-        let judge = Arc::new(Judge::new(catalog, config.wall, config.allow_global_keys));
-        *self.inner.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
+        let mut judge = self.inner.judge.write().unwrap_or_else(PoisonError::into_inner);
+        *judge = Arc::new(judge.after(catalog));
     }
 
     /// Sessions and queues at this moment.
@@ -346,7 +345,10 @@ impl Inner {
             deadline: call.deadline,
         };
         match self.pool.lease(want).await {
-            Ok(lease) => Ok(lease),
+            Ok(mut lease) => {
+                lease.keep_up(self.judge().era());
+                Ok(lease)
+            }
             Err(NoLease::Refused(failure)) => Err(failure),
             Err(NoLease::Connect(error)) => {
                 // The role may have got a new password, or be gone.

@@ -79,7 +79,12 @@ impl Open {
             statement,
             fetch: executable.fetch(encoding, limits),
         };
-        let ran = within(&allowance, step.run(lease, &self.call, &allowance)).await;
+        let mut ran = within(&allowance, step.run(lease, &self.call, &allowance)).await;
+        if step.begin && ran.as_ref().is_err_and(errors::is_stale_plan) {
+            // Nothing was done in it yet, so it can begin anew.
+            begin_anew(lease).await;
+            ran = within(&allowance, step.run(lease, &self.call, &allowance)).await;
+        }
         self.call.budget.database(started.elapsed());
         let outcome = ran.map_err(|error| errors::failure(error, &context))?;
         self.begun = true;
@@ -118,6 +123,12 @@ impl Open {
         cache::settle(marked, &finished).await;
         finished
     }
+}
+
+/// Makes a session whose first statement did not fit the schema any more ready for the same again.
+async fn begin_anew(lease: &mut Lease) {
+    execute::undo(lease).await;
+    lease.forget_statements();
 }
 
 /// One statement inside a transaction.
@@ -282,7 +293,11 @@ async fn run_batch(
         let left = whole.saturating_sub(opened.elapsed());
         let allowance = Allowance::of(call, left, &inner.config.session_limits)?;
         let begin = !reads_only && outcomes.is_empty();
-        let ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
+        let mut ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
+        if (begin || reads_only) && ran.as_ref().is_err_and(errors::is_stale_plan) {
+            begin_anew(lease).await;
+            ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
+        }
         let tables: Vec<_> = chunk.iter().flat_map(|one| one.scoped.tables().iter().cloned()).collect();
         let context = context(call, judge, &tables, allowance.deadline_near);
         outcomes.extend(ran.map_err(|error| errors::failure(error, &context))?);

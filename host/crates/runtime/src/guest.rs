@@ -33,6 +33,7 @@ pub(crate) struct Guest {
     /// Transactions that are open now.
     pub(crate) transactions: u32,
     pub(crate) space: Space,
+    meter: Arc<Meter>,
     wasi: WasiCtx,
 }
 
@@ -56,20 +57,31 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
         let space = Space::new(limits.memory_bytes, limits.table_elements);
-        let guest = Self { wasi: wasi::context(&log), call, database, table, log, transactions: 0, space };
+        let wasi = wasi::context(&log);
+        let guest = Self { call, database, table, log, transactions: 0, space, meter, wasi };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.space);
         store.set_hostcall_fuel(limits.host_call_bytes);
         store.set_max_component_handles(handles);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            if meter.spent().as_millis() >= u128::from(limits.cpu_ms) {
-                return Err(wasmtime::Error::new(Stop::Cpu(limits.cpu_ms)));
+        store.epoch_deadline_callback(|context| {
+            let Self { meter, call, .. } = context.data();
+            let limit = call.limits.execution.cpu_ms;
+            if meter.spent().as_millis() >= u128::from(limit) {
+                return Err(wasmtime::Error::new(Stop::Cpu(limit)));
             }
             // Every tick the others get their turn.
             Ok(UpdateDeadline::Yield(1))
         });
         store
+    }
+
+    /// Turns to another invocation of the same installation, whose budgets are its own. Memory that the
+    /// instance has taken stays taken.
+    pub(crate) fn turn_to(&mut self, call: &Arc<Invocation>, meter: Arc<Meter>) {
+        self.call = Arc::clone(call);
+        self.log.turn_to(call);
+        self.meter = meter;
     }
 
     /// Counts a call into the host; beyond the limit the guest is ended.
@@ -103,6 +115,11 @@ impl Space {
 
     pub(crate) const fn refused(&self) -> bool {
         self.refused
+    }
+
+    /// Bytes that may still be taken.
+    pub(crate) const fn bytes_left(&self) -> usize {
+        self.bytes_left
     }
 }
 

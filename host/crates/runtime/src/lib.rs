@@ -1,9 +1,9 @@
-//! Runs applets: WebAssembly components in fresh instances, each held to its limits, with nothing to reach
-//! but a [`Database`], a log and a clock.
+//! Runs applets: WebAssembly components, in fresh instances unless a manifest asks otherwise, each held to
+//! its limits, with nothing to reach but a [`Database`], a log and a clock.
 //!
 //! *Invariants:* no statement is executed here and no SQL type is seen (that is behind [`Database`]); a store
 //! is made in one place, with every limit set; compiled code is loaded only if this host wrote it; whatever
-//! ends a hook, its instance is dropped and its open transaction with it.
+//! ends a hook but an ordinary answer, its instance is dropped and its open transaction with it.
 //!
 //! Start reading at [`Runtime`], then `call.rs` (one call), `guest.rs` (its limits) and `host/` (what guests
 //! can call).
@@ -28,6 +28,7 @@ mod meter;
 pub mod package;
 mod seal;
 mod slots;
+mod warm;
 mod wasi;
 
 use std::io;
@@ -53,6 +54,7 @@ use components::Components;
 use cpu::Accounts;
 use guest::Guest;
 use slots::Slots;
+use warm::Warm;
 
 /// What a runtime needs.
 pub struct RuntimeConfig {
@@ -91,6 +93,7 @@ pub struct Runtime {
     slots: Slots,
     accounts: Accounts,
     room: Arc<BackRoom>,
+    warm: Warm,
     database: Arc<dyn Database>,
     log: Arc<dyn GuestLog>,
 }
@@ -127,6 +130,7 @@ impl Runtime {
             slots,
             accounts: Accounts::new(),
             room: Arc::new(room),
+            warm: Warm::default(),
             database: config.database,
             log: config.log,
         })
@@ -152,13 +156,15 @@ impl Applets for Runtime {
         hook: HookCall,
     ) -> Result<String, HookError> {
         let deadline = call::deadline(&call, Instant::now());
-        let component = self.components.get(component).await?;
+        let loaded = self.components.get(component).await?;
         let slot = self.slots.take(&call.applet, call.tenant, deadline).await?;
         let means = call::Means {
             engine: self.engine.clone(),
-            component,
+            component: loaded,
+            digest: component,
             database: Arc::clone(&self.database),
             log: Arc::clone(&self.log),
+            warm: self.warm.clone(),
             slot,
             account: self.accounts.of(&call.applet),
             room: Arc::clone(&self.room),

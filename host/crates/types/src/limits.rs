@@ -141,6 +141,10 @@ pub struct Limits {
     /// How far reads may be cached; not at all unless the manifest asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheLimits>,
+    /// Whether an instance may serve further invocations of the same installation (SPEC Decision 14); not
+    /// unless the manifest asks for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reuse: bool,
 }
 
 impl Limits {
@@ -149,6 +153,7 @@ impl Limits {
         statement: StatementLimits::MAXIMUM,
         execution: ExecutionLimits::MAXIMUM,
         cache: Some(CacheLimits::MAXIMUM),
+        reuse: true,
     };
 
     /// The lower of both, limit by limit: a manifest and an admin can only lower what the operator gives.
@@ -158,6 +163,7 @@ impl Limits {
             statement: self.statement.lowered_to(&other.statement),
             execution: self.execution.lowered_to(&other.execution),
             cache: self.cache.zip(other.cache).map(|(own, other)| own.lowered_to(other)),
+            reuse: self.reuse && other.reuse,
         }
     }
 }
@@ -165,11 +171,11 @@ impl Limits {
 limits! {
     /// What the host as a whole is held to; shared by all applets, so no manifest can name it.
     HostLimits {
-        /// Sessions of one applet, over all its roles (S4.61).
+        /// Sessions of one applet, over all its roles and all hosts (S4.61).
         sessions_per_applet: usize = 5, at most 40;
-        /// Sessions in use for one tenant at once.
+        /// Sessions in use for one tenant at once, over all hosts.
         sessions_per_tenant: usize = 10, at most 400;
-        /// Sessions of the shared pool, the budget per database (S4.7).
+        /// Sessions of the shared pool, the budget per database for all hosts (S4.7).
         sessions: usize = 40, at most 400;
         /// Milliseconds a statement may wait for a session.
         queue_wait_ms: u64 = 500, at most 10_000;

@@ -55,6 +55,10 @@ pub(crate) struct Session {
     pub(super) incoming: BytesMut,
     pub(super) outgoing: BytesMut,
     pub(super) statements: StatementCache,
+    /// Statements to close on the server with the next message.
+    given_up: Vec<Arc<Prepared>>,
+    /// The schema that they were prepared for.
+    era: u64,
     pub(super) fixed: [bool; 4],
     pub(super) status: Status,
     /// The tenant that is set, if we are sure.
@@ -77,6 +81,8 @@ impl Session {
             incoming,
             outgoing: BytesMut::with_capacity(4 << 10),
             statements: StatementCache::new(settings.prepared_statements),
+            given_up: Vec::new(),
+            era: 0,
             fixed: [false; 4],
             status: Status::Idle,
             tenant: None,
@@ -112,6 +118,20 @@ impl Session {
         close::bury(self.stream, self.key, &self.target, busy).await;
     }
 
+    /// Gives up what was prepared for another schema: the server refuses it once its result has another type,
+    /// and inside of a transaction it could not be tried again.
+    pub(crate) fn keep_up(&mut self, era: u64) {
+        if self.era != era {
+            self.era = era;
+            self.forget_statements();
+        }
+    }
+
+    /// Gives up everything that is prepared.
+    pub(crate) fn forget_statements(&mut self) {
+        self.given_up.extend(self.statements.forget());
+    }
+
     /// Prepares the statements that are not prepared yet, in one round trip, and gives them all.
     pub(crate) async fn prepare(&mut self, texts: &[&str]) -> Result<Vec<Arc<Prepared>>, WireError> {
         let mut found: Vec<Option<Arc<Prepared>>> =
@@ -130,7 +150,8 @@ impl Session {
         let mut names = Vec::new();
         let mut closed = 0_usize;
         for (text, _) in texts.iter().zip(found.iter()).filter(|(_, found)| found.is_none()) {
-            for evicted in self.statements.make_room() {
+            let given_up = std::mem::take(&mut self.given_up);
+            for evicted in given_up.into_iter().chain(self.statements.make_room()) {
                 frontend::close(b'S', &evicted.name, &mut self.outgoing)?;
                 closed += 1;
             }
