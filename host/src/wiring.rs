@@ -99,10 +99,11 @@ impl Host {
             place.audit_strict,
         );
         let cache = cache(place, purpose, &keys, &target, &host_limits)?;
-        let logins = Arc::new(keys);
+        let (keeper, logins) = (keys.pool_login(), Arc::new(keys));
         let runtime_limits = RuntimeLimits::new(&host_limits, &component);
         let mut serving = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
         serving.limits = host_limits;
+        serving.keeper = Some(keeper);
         serving.session_limits = limits.execution.clone();
         serving.cache = Some(cache.clone());
         let proxy = Proxy::new(serving);

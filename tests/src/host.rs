@@ -268,19 +268,56 @@ impl Host<'_> {
     ///
     /// When the host does not answer at all.
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        self.try_request(method, path, headers, body).unwrap()
+    }
+
+    /// Calls a hook over HTTP with this token, on a host that may be gone or stopped.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or half of one.
+    pub fn try_hook_with(
+        &self,
+        token: &str,
+        of: &Tenant,
+        applet: &str,
+        hook: &str,
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let path = format!("/api/v2/workspaces/{}/applets/{applet}/hooks/{hook}", of.workspace);
+        self.try_request("POST", &path, &[("Authorization", &format!("Bearer {token}"))], body)
+    }
+
+    fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: host\r\nConnection: close\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-        stream.write_all(request.as_bytes()).unwrap();
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        stream.read_to_string(&mut answer)?;
+        let cut = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(cut)?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(cut)?;
+        Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+    }
+
+    /// Sends the process a signal: stopped and continued, it is a host that was away for a while.
+    ///
+    /// # Panics
+    ///
+    /// When it is gone.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Asks the host to stop, and waits until it has.

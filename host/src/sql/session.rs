@@ -75,9 +75,11 @@ impl SqlSession {
 
         let capacity = opening.limits.host.audit_queue;
         let (queue, writer) = AuditQueue::start(target.clone(), prepared.keys.audit_login(), capacity, false);
+        let keeper = prepared.keys.pool_login();
         let mut config =
             ProxyConfig::new(target, Arc::new(catalog), Arc::new(prepared.keys), Arc::new(queue));
         config.limits = opening.limits.host.clone();
+        config.keeper = Some(keeper);
         config.session_limits = opening.limits.execution.clone();
         config.allow_global_keys = true;
         config.wall = opening.wall;

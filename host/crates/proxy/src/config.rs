@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use applet_catalog::Catalog;
 use applet_gate::Wall;
-use applet_types::{AuditSink, ExecutionLimits, HostLimits, Logins};
+use applet_types::{AuditSink, ExecutionLimits, HostLimits, Login, Logins};
 
 use crate::cache::QueryCache;
 use crate::wire::Target;
@@ -16,6 +16,9 @@ pub struct ProxyConfig {
     pub target: Target,
     /// Caps of pool and queues.
     pub limits: HostLimits,
+    /// The login under which this host shares its caps with others on the database (SPEC Decision 18). `None`
+    /// counts for this process alone, and so is for a database that no other host serves.
+    pub keeper: Option<Login>,
     /// What sessions are opened with; an invocation whose limits differ says so with its statements.
     pub session_limits: ExecutionLimits,
     /// Knows the login role of each applet and grant set.
@@ -46,6 +49,7 @@ impl ProxyConfig {
         Self {
             target,
             limits: HostLimits::default(),
+            keeper: None,
             session_limits: ExecutionLimits::default(),
             logins,
             catalog,

@@ -16,6 +16,7 @@ mod mask;
 mod memo;
 mod pool;
 mod proxy;
+mod tenure;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -62,7 +62,7 @@ type LoginsOf = Vec<(AppletId, Arc<Login>)>;
 
 pub(crate) struct Inner {
     pub(crate) config: ProxyConfig,
-    pool: Pool,
+    pub(crate) pool: Pool,
     judge: RwLock<Arc<Judge>>,
     logins: RwLock<HashMap<GrantsDigest, LoginsOf>>,
     /// Open transactions by invocation.
@@ -78,7 +78,12 @@ impl Proxy {
     pub fn new(config: ProxyConfig) -> Self {
         let settings =
             SessionSettings::for_applets(&config.session_limits, config.limits.prepared_statements);
-        let pool = Pool::new(Arc::new(config.target.clone()), settings, config.limits.clone());
+        let pool = Pool::new(
+            Arc::new(config.target.clone()),
+            settings,
+            config.limits.clone(),
+            config.keeper.clone(),
+        );
         tokio::spawn(pool.reap());
         let judge = Judge::new(Arc::clone(&config.catalog), config.wall, config.allow_global_keys);
         let inner = Inner {

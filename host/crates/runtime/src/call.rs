@@ -8,11 +8,14 @@ use tokio::time::timeout_at;
 use wasmtime::{Engine, Trap};
 use wasmtime_wasi::I32Exit;
 
+use crate::back_room::BackRoom;
 use crate::components::Loaded;
+use crate::cpu::Tally;
 use crate::fault;
 use crate::guest::{Guest, Stop};
 use crate::log::{CappedLog, GuestLog};
 use crate::meter::{Meter, Metered, Panic};
+use crate::slots::Slot;
 use crate::warm::{Instance, Warm};
 
 /// When a call has to be over: its own deadline, or the wall clock that its limits give it.
@@ -20,64 +23,79 @@ pub(crate) fn deadline(call: &Invocation, now: Instant) -> Instant {
     call.deadline.min(now + Duration::from_millis(call.limits.execution.wall_ms))
 }
 
+/// What a call needs besides itself.
+pub(crate) struct Means {
+    pub(crate) engine: Engine,
+    pub(crate) component: Arc<Loaded>,
+    pub(crate) digest: ComponentDigest,
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) log: Arc<dyn GuestLog>,
+    pub(crate) slot: Slot,
+    pub(crate) warm: Warm,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) room: Arc<BackRoom>,
+}
+
 /// Runs a hook, in a fresh instance unless the installation's are reused and one waits. Unless it is kept
 /// after an ordinary answer, the instance and all it held are gone afterwards, whatever happens: an open
 /// transaction is dropped with it, and thereby rolled back.
 pub(crate) async fn run(
-    around: Surroundings<'_>,
-    component: &Loaded,
-    digest: ComponentDigest,
-    call: &Arc<Invocation>,
-    hook: &HookCall,
+    means: Means,
+    call: Arc<Invocation>,
+    hook: HookCall,
     deadline: Instant,
 ) -> Result<String, HookError> {
     let meter = Arc::new(Meter::default());
-    let mut instance = around.instance(digest, call, hook, &meter);
+    let instance = means.instance(&call, &hook, &meter);
+    let Means { component, slot, warm, tally, room, .. } = means;
     let log = instance.store.data().log.clone();
-    let count = |spent| call.budget.cpu(&call.limits, spent, Instant::now());
-    let hooks = component.hooks.call(&mut instance.store, &mut instance.hooks, hook);
-    let work = Metered::new(meter, count, hooks);
-    let ended = timeout_at(deadline.into(), work).await;
-    log.finish();
-    match ended {
-        Err(_) => Err(Failure::new(ErrorCode::Deadline, "the hook did not finish in time").into()),
-        Ok(Err(panic)) => Err(fault::internal("call.panic", &words(&panic)).into()),
-        Ok(Ok(Err(error))) => Err(explain(&error, instance.store.data())),
-        Ok(Ok(Ok(answer))) => {
-            around.warm.keep(instance);
-            answer
+    let ends = log.clone();
+    let work = async move {
+        // Held until the instance is gone, wherever that is: what is declared last goes first.
+        let _slot = slot;
+        let mut instance = instance;
+        match component.hooks.call(&mut instance.store, &mut instance.hooks, &hook).await {
+            Ok(answer) => {
+                ends.finish();
+                warm.keep(instance);
+                answer
+            }
+            Err(error) => {
+                ends.finish();
+                Err(explain(&error, instance.store.data()))
+            }
         }
+    };
+    let applet = call.applet.clone();
+    let count = Box::new(move |spent| call.budget.cpu(&call.limits, spent, Instant::now()));
+    let work = Metered::new(meter, tally, room, applet, count, work);
+    // Whoever did not come to its end has not finished its log.
+    match timeout_at(deadline.into(), work).await {
+        Err(_) => {
+            log.finish();
+            Err(Failure::new(ErrorCode::Deadline, "the hook did not finish in time").into())
+        }
+        Ok(Err(panic)) => {
+            log.finish();
+            Err(fault::internal("call.panic", &words(&panic)).into())
+        }
+        Ok(Ok(answer)) => answer,
     }
 }
 
-/// Where calls run.
-#[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
-    pub(crate) engine: &'a Engine,
-    pub(crate) database: &'a Arc<dyn Database>,
-    pub(crate) log: &'a Arc<dyn GuestLog>,
-    pub(crate) warm: &'a Warm,
-}
-
-impl Surroundings<'_> {
+impl Means {
     /// One that waits, for a named hook; else a fresh one.
-    fn instance(
-        &self,
-        component: ComponentDigest,
-        call: &Arc<Invocation>,
-        hook: &HookCall,
-        meter: &Arc<Meter>,
-    ) -> Instance {
+    fn instance(&self, call: &Arc<Invocation>, hook: &HookCall, meter: &Arc<Meter>) -> Instance {
         let named = matches!(hook, HookCall::Named { .. });
-        if let Some(mut instance) = named.then(|| self.warm.take(component, call)).flatten() {
+        if let Some(mut instance) = named.then(|| self.warm.take(self.digest, call)).flatten() {
             instance.store.data_mut().turn_to(call, Arc::clone(meter));
             instance.store.set_epoch_deadline(1);
             return instance;
         }
-        let log = CappedLog::new(Arc::clone(call), Arc::clone(self.log));
-        let database = Arc::clone(self.database);
-        let store = Guest::store(self.engine, Arc::clone(call), database, log, Arc::clone(meter));
-        Instance::new(store, component)
+        let log = CappedLog::new(Arc::clone(call), Arc::clone(&self.log));
+        let database = Arc::clone(&self.database);
+        let store = Guest::store(&self.engine, Arc::clone(call), database, log, Arc::clone(meter));
+        Instance::new(store, self.digest)
     }
 }
 

@@ -8,11 +8,13 @@
 //! Start reading at [`Runtime`], then `call.rs` (one call), `guest.rs` (its limits) and `host/` (what guests
 //! can call).
 
+mod back_room;
 mod call;
 mod compile;
 mod compile_child;
 mod components;
 mod convert;
+mod cpu;
 mod engine;
 mod fault;
 mod guest;
@@ -46,9 +48,10 @@ pub use compile::{CompilerProgram, compile_child_main};
 pub use limits::RuntimeLimits;
 pub use log::{GuestLog, GuestLogLevel, TracingLog};
 
-use call::Surroundings;
+use back_room::BackRoom;
 use compile::Compiler;
 use components::Components;
+use cpu::Tallies;
 use guest::Guest;
 use slots::Slots;
 use warm::Warm;
@@ -89,6 +92,8 @@ pub struct Runtime {
     components: Components,
     slots: Slots,
     warm: Warm,
+    tallies: Tallies,
+    room: Arc<BackRoom>,
     database: Arc<dyn Database>,
     log: Arc<dyn GuestLog>,
 }
@@ -117,8 +122,18 @@ impl Runtime {
         )
         .map_err(|cause| StartError::Directory { directory, cause })?;
         let slots = Slots::new(config.limits);
-        let warm = Warm::default();
-        Ok(Self { engine, components, slots, warm, database: config.database, log: config.log })
+        let room = BackRoom::open(cpu::cores().saturating_sub(1))
+            .map_err(|error| StartError::Engine(error.to_string()))?;
+        Ok(Self {
+            engine,
+            components,
+            slots,
+            warm: Warm::default(),
+            tallies: Tallies::new(),
+            room: Arc::new(room),
+            database: config.database,
+            log: config.log,
+        })
     }
 
     /// Whether this host has the component already. One that another host took in has to be inspected
@@ -142,10 +157,19 @@ impl Applets for Runtime {
     ) -> Result<String, HookError> {
         let deadline = call::deadline(&call, Instant::now());
         let loaded = self.components.get(component).await?;
-        let _slot = self.slots.take(&call.applet, deadline).await?;
-        let Self { engine, database, log, warm, .. } = self;
-        let around = Surroundings { engine, database, log, warm };
-        call::run(around, &loaded, component, &call, &hook, deadline).await
+        let slot = self.slots.take(&call.applet, call.tenant, deadline).await?;
+        let means = call::Means {
+            engine: self.engine.clone(),
+            component: loaded,
+            digest: component,
+            database: Arc::clone(&self.database),
+            log: Arc::clone(&self.log),
+            slot,
+            warm: self.warm.clone(),
+            tally: self.tallies.of(&call.applet),
+            room: Arc::clone(&self.room),
+        };
+        call::run(means, call, hook, deadline).await
     }
 }
 

@@ -9,6 +9,7 @@
 mod audit;
 mod budget;
 mod error;
+mod fair;
 mod grants;
 mod ids;
 mod invocation;
@@ -21,6 +22,7 @@ mod value;
 pub use audit::{AuditRecord, AuditedOperation};
 pub use budget::{Budget, Usage};
 pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};
+pub use fair::{Mixture, Turns, leaves_room};
 pub use grants::{Columns, Grants, GrantsBuilder, GrantsDigest, Operation, TableGrant};
 pub use ids::{
     AppletId, ApprovalId, ComponentDigest, HookName, InstallationId, InvalidId, OperationId, PlanId,

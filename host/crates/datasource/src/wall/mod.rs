@@ -130,6 +130,7 @@ async fn guard_database(admin: &mut Admin, schemas: &[String], owned: &[String])
     retire::strangers(admin, &keys).await?;
     role::ensure_auditor(admin, &keys.audit_login()).await?;
     role::ensure_watcher(admin, &keys.cache_login()).await?;
+    role::ensure_keeper(admin, &keys.pool_login()).await?;
     Ok(keys)
 }
 

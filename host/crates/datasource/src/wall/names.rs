@@ -57,6 +57,12 @@ impl Keys {
         Login { password: self.password(&role), role }
     }
 
+    /// The login of the host's own role that keeps its shares of the caps.
+    pub fn pool_login(&self) -> Login {
+        let role = format!("{}pool_keeper", self.prefix());
+        Login { password: self.password(&role), role }
+    }
+
     /// The key that everything cached is bound to, the same for every process on this database.
     pub fn cache_key(&self) -> [u8; 32] {
         // HMAC takes keys of any length, so this cannot fail.

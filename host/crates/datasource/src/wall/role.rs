@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use applet_types::{Login, SqlName};
 use sha2::{Digest as _, Sha256};
 
-use super::rights::{Right, Sequence, audit_rights, cache_rights, desired, grant_statements};
+use super::rights::{Right, Sequence, audit_rights, cache_rights, desired, grant_statements, pool_rights};
 use super::{GUEST, Preparation, Purpose};
 use crate::ddl::retrying;
 use crate::locks::ROLE_IN_USE;
@@ -206,6 +206,12 @@ pub(super) async fn ensure_auditor(admin: &mut Admin, login: &Login) -> Result<(
 pub(super) async fn ensure_watcher(admin: &mut Admin, login: &Login) -> Result<(), Error> {
     let rights = cache_rights(&database(admin).await?);
     ensure_own(admin, login, "cache", rights).await
+}
+
+/// Makes the role that keeps hosts' shares of the caps and does nothing else.
+pub(super) async fn ensure_keeper(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+    let rights = pool_rights(&database(admin).await?);
+    ensure_own(admin, login, "pool", rights).await
 }
 
 async fn ensure_own(

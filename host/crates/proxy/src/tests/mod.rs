@@ -3,6 +3,7 @@
 mod audit;
 mod cache;
 mod faults;
+mod hosts;
 mod proxied;
 mod sessions;
 mod usage;
