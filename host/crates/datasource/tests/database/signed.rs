@@ -1,6 +1,8 @@
 //! The second wall as somebody builds it who is no superuser: tenants are signed, and a guest for whom the
 //! first wall has fallen can set what it likes.
 
+#![expect(clippy::string_slice, reason = "what is cut is known to be ASCII")]
+
 use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::doctor::{self, Walls};
 use applet_datasource::twin::{self, TwinVerdict};
