@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use applet_accounts::Accounts;
 use applet_api::token::TokenKey;
 use applet_catalog::Catalog;
 use applet_datasource::catalog::CatalogOptions;
@@ -41,6 +42,7 @@ pub(crate) struct Host {
     pub(crate) proxy: Proxy,
     pub(crate) cache: QueryCache,
     pub(crate) runtime: Arc<Runtime>,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) admin_url: String,
     pub(crate) catalog: CatalogOptions,
     audit: AuditWriter,
@@ -67,7 +69,8 @@ impl Host {
     /// tables, and finishes nothing yet.
     pub(crate) async fn open(place: &Place, purpose: Purpose, output: Output) -> Result<Self, CommandError> {
         let config = place.configuration()?;
-        let LimitsConfig { host: host_limits, component, manifest, .. } = config.limits.clone();
+        let LimitsConfig { host: host_limits, component, manifest, tenant, breaker, .. } =
+            config.limits.clone();
         let directory = directory_of(&config.place);
         let (postgres, admin_url) = database(&config, purpose, output).await?;
         let target = endpoint::target_of(&admin_url)?;
@@ -124,7 +127,19 @@ impl Host {
             now: Instant::now,
             faults: Faults::from_environment().map_err(told)?,
         });
-        Ok(Self { lifecycle, proxy, cache, runtime, admin_url, catalog: options, audit, sealing, postgres })
+        let accounts = Arc::new(Accounts::new(tenant, breaker, Instant::now()));
+        Ok(Self {
+            lifecycle,
+            proxy,
+            cache,
+            runtime,
+            accounts,
+            admin_url,
+            catalog: options,
+            audit,
+            sealing,
+            postgres,
+        })
     }
 
     /// Reads the database's catalogue again, for the proxy to go by.
@@ -213,7 +228,7 @@ fn new_secret(directory: &Path, file: &Path, secret: String) -> Result<String, C
     Ok(secret)
 }
 
-fn private_folder(directory: &Path) -> Result<(), CommandError> {
+pub(crate) fn private_folder(directory: &Path) -> Result<(), CommandError> {
     if directory.is_dir() {
         return Ok(());
     }

@@ -56,6 +56,7 @@ pub fn guest(name: &str) -> PathBuf {
 pub struct HostDirectory {
     folder: TempDir,
     database: Option<String>,
+    settings: Vec<(String, String)>,
 }
 
 impl Default for HostDirectory {
@@ -74,7 +75,7 @@ impl HostDirectory {
         let folder = tempfile::Builder::new().prefix("applet-e2e-").tempdir().unwrap();
         // As root, the private PostgreSQL runs as another user, who has to get through.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-        Self { folder, database: None }
+        Self { folder, database: None, settings: Vec::new() }
     }
 
     /// A new one for hosts on this database instead of a private PostgreSQL.
@@ -84,6 +85,26 @@ impl HostDirectory {
     /// When it cannot be made.
     pub fn on(url: &str) -> Self {
         Self { database: Some(url.to_owned()), ..Self::new() }
+    }
+
+    /// With this limit (`rate.writes_per_second`), for every command: what is raised reaches an installation by
+    /// its approval.
+    #[must_use]
+    pub fn with_limit(mut self, limit: &str, value: u64) -> Self {
+        let name = format!("APPLET_LIMITS_{}", limit.replace('.', "_")).to_ascii_uppercase();
+        self.settings.push((name, value.to_string()));
+        self
+    }
+
+    /// With rates and budgets that no test reaches: for tests that put a host under load on purpose.
+    #[must_use]
+    pub fn under_load(self) -> Self {
+        self.with_limit("rate.invocations_per_second", 10_000)
+            .with_limit("rate.queries_per_minute", 6_000_000)
+            .with_limit("rate.writes_per_second", 10_000)
+            .with_limit("tenant.cpu_ms_per_minute", 3_840_000)
+            .with_limit("tenant.database_ms_per_minute", 24_000_000)
+            .with_limit("tenant.statements_per_minute", 60_000_000)
     }
 
     /// The folder for files of a test.
@@ -102,6 +123,7 @@ impl HostDirectory {
         if let Some(url) = &self.database {
             command.env("DATABASE_URL", url);
         }
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -24,6 +24,7 @@ mod serve;
 mod sql;
 mod submit;
 mod token;
+mod top;
 mod uninstall;
 mod upgrade;
 mod workspace;
@@ -60,6 +61,7 @@ Examples:
   applet check manifest.yaml         is this manifest valid?
   applet sql --admin-database URL --manifest manifest.yaml --tenant UUID 'SELECT * FROM clients'
   applet serve                       hooks over HTTP
+  applet top                         what applets are doing at this moment
 
 `applet help COMMAND` has examples for each command.";
 
@@ -105,6 +107,7 @@ enum Command {
     Sql(sql::Sql),
     Serve(serve::Serve),
     Token(token::Token),
+    Top(top::Top),
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
     Cache(cache::Cache),
@@ -147,6 +150,7 @@ impl Cli {
             Command::Sql(command) => command.run(output).await,
             Command::Serve(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
+            Command::Top(command) => command.run(output).await,
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
             Command::Cache(command) => command.run(output).await,

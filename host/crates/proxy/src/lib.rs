@@ -25,6 +25,7 @@ mod testing_redis;
 mod tests;
 mod trail;
 mod transaction;
+mod usage;
 mod values;
 mod watchdog;
 mod wire;

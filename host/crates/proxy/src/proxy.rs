@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use applet_catalog::Catalog;
-use applet_gate::{ScopedStatement, TableUse};
+use applet_gate::{ScopedStatement, StatementKind, TableUse};
 use applet_types::{
-    AppletId, Database, Encoding, ErrorCode, Failure, GrantsDigest, Invocation, Login, Operation, Outcome,
-    RequestId, SqlName, Statement, Transaction, Value,
+    AppletId, Database, Encoding, ErrorCode, Failure, Gauge, GrantsDigest, Invocation, Login, Operation,
+    Outcome, RequestId, SqlName, Statement, Transaction, Value,
 };
 use async_trait::async_trait;
 
@@ -20,6 +20,7 @@ use crate::memo::Judge;
 use crate::pool::{Lease, NoLease, Pool, PoolStatus, Want};
 use crate::trail::Trail;
 use crate::transaction::{self, Open};
+use crate::usage::{self, Held, Working};
 use crate::wire::{End, SessionSettings};
 
 /// What a statement gave, and what ran.
@@ -200,13 +201,17 @@ impl Inner {
         statement: &Statement,
         trail: &mut Trail,
     ) -> Result<Arc<ScopedStatement>, Failure> {
+        let now = Instant::now();
         let judged = call
             .budget
-            .statement(call.limits.execution.statements)
-            .and_then(|()| call.time_left(Instant::now()))
+            .statement(&call.limits, now)
+            .and_then(|()| call.time_left(now))
             .and_then(|_| judge.scope(call, &statement.sql));
         let scoped = judged.inspect_err(|_| trail.refused(&statement.sql))?;
         trail.passed(&scoped);
+        if scoped.kind() != StatementKind::Select {
+            call.budget.write(&call.limits, now)?;
+        }
         let limits = &call.limits.statement;
         if statement.parameters.len() != usize::from(scoped.parameters()) {
             return Err(execute::wrong_count(scoped.parameters().into(), statement.parameters.len()));
@@ -263,8 +268,8 @@ impl Inner {
         // idle one of the applet may be stale in the same way; after them a new one is opened.
         let mut tries_left = STALE_SESSIONS;
         loop {
-            let started = Instant::now();
             let mut lease = self.lease(call).await?;
+            let _working = Working::on_a_session(call);
             let limits = &call.limits.execution;
             let allowance = Allowance::of(call, Duration::MAX, &self.config.session_limits)?;
             let context = context(call, judge, executable.tables, allowance.deadline_near);
@@ -300,7 +305,6 @@ impl Inner {
             if ended.is_err() {
                 execute::undo(&mut lease).await;
             }
-            call.budget.database(started.elapsed());
             return ended;
         }
     }
@@ -317,8 +321,7 @@ impl Inner {
     ) -> Result<Outcome, Failure> {
         let limits = &call.limits.execution;
         execute::check_changed(executable, outcome.affected, limits)?;
-        let rows = &outcome.rows;
-        call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
+        usage::count(call, &outcome)?;
         if !executable.is_read() {
             let audits: Vec<_> = trail.succeeded(outcome.affected).into_iter().collect();
             let end = if self.config.rollback_each { End::Rollback } else { End::Commit };
@@ -344,7 +347,10 @@ impl Inner {
             may_wait: !self.holds_transaction(call.request),
             deadline: call.deadline,
         };
-        match self.pool.lease(want).await {
+        let waiting = Held::new(call, Gauge::SessionsWaiting);
+        let leased = self.pool.lease(want).await;
+        drop(waiting);
+        match leased {
             Ok(mut lease) => {
                 lease.keep_up(self.judge().era());
                 Ok(lease)
@@ -395,7 +401,8 @@ impl Inner {
             return Err(Failure::new(ErrorCode::ConnectionCap, message));
         }
         *count += 1;
-        Ok(Holding { inner: Arc::clone(self), request: call.request })
+        let session = Held::new(call, Gauge::SessionsInUse);
+        Ok(Holding { inner: Arc::clone(self), request: call.request, _session: session })
     }
 }
 
@@ -413,6 +420,7 @@ pub(crate) fn context<'a>(
 pub(crate) struct Holding {
     inner: Arc<Inner>,
     request: RequestId,
+    _session: Held,
 }
 
 impl Drop for Holding {

@@ -10,16 +10,13 @@ use wasmtime_wasi::I32Exit;
 
 use crate::back_room::BackRoom;
 use crate::components::Loaded;
-use crate::cpu::Account;
+use crate::cpu::Tally;
 use crate::fault;
 use crate::guest::{Guest, Stop};
 use crate::log::{CappedLog, GuestLog};
 use crate::meter::{Meter, Metered, Panic};
 use crate::slots::Slot;
 use crate::warm::{Instance, Warm};
-
-/// The code of a hook that ended otherwise than by returning.
-const CRASHED: &str = "crashed";
 
 /// When a call has to be over: its own deadline, or the wall clock that its limits give it.
 pub(crate) fn deadline(call: &Invocation, now: Instant) -> Instant {
@@ -33,9 +30,9 @@ pub(crate) struct Means {
     pub(crate) digest: ComponentDigest,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) log: Arc<dyn GuestLog>,
-    pub(crate) warm: Warm,
     pub(crate) slot: Slot,
-    pub(crate) account: Arc<Account>,
+    pub(crate) warm: Warm,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) room: Arc<BackRoom>,
 }
 
@@ -50,25 +47,29 @@ pub(crate) async fn run(
 ) -> Result<String, HookError> {
     let meter = Arc::new(Meter::default());
     let instance = means.instance(&call, &hook, &meter);
+    let Means { component, slot, warm, tally, room, .. } = means;
     let log = instance.store.data().log.clone();
-    let Means { component, warm, slot, account, room, .. } = means;
-    let its_log = log.clone();
+    let ends = log.clone();
     let work = async move {
-        // Held until the instance is gone, or kept, wherever that is: what is declared last goes first.
+        // Held until the instance is gone, wherever that is: what is declared last goes first.
         let _slot = slot;
         let mut instance = instance;
-        let called = component.hooks.call(&mut instance.store, &mut instance.hooks, &hook).await;
-        // Before somebody else may have the instance.
-        its_log.finish();
-        match called {
+        match component.hooks.call(&mut instance.store, &mut instance.hooks, &hook).await {
             Ok(answer) => {
+                ends.finish();
                 warm.keep(instance);
                 answer
             }
-            Err(error) => Err(explain(&error, instance.store.data())),
+            Err(error) => {
+                ends.finish();
+                Err(explain(&error, instance.store.data()))
+            }
         }
     };
-    let work = Metered::new(meter, account, room, call.applet.clone(), work);
+    let applet = call.applet.clone();
+    let count = Box::new(move |spent| call.budget.cpu(&call.limits, spent, Instant::now()));
+    let work = Metered::new(meter, tally, room, applet, count, work);
+    // Whoever did not come to its end has not finished its log.
     match timeout_at(deadline.into(), work).await {
         Err(_) => {
             log.finish();
@@ -123,5 +124,5 @@ fn explain(error: &wasmtime::Error, guest: &Guest) -> HookError {
     } else {
         format!("the applet was ended: {}", error.root_cause())
     };
-    HookError::Applet { code: CRASHED.to_owned(), message }
+    HookError::Applet { code: HookError::CRASHED.to_owned(), message }
 }

@@ -24,20 +24,20 @@ const RECOUNT: Duration = Duration::from_millis(100);
 /// Nanoseconds of CPU per second.
 const CORE: u64 = 1_000_000_000;
 
-/// The accounts of all applets.
-pub(crate) struct Accounts {
+/// The tallies of all applets.
+pub(crate) struct Tallies {
     cores: u64,
     inner: Mutex<Inner>,
     rate: Arc<AtomicU64>,
 }
 
 struct Inner {
-    accounts: HashMap<AppletId, Arc<Account>>,
+    tallies: HashMap<AppletId, Arc<Tally>>,
     counted: Instant,
 }
 
 /// One applet's.
-pub(crate) struct Account {
+pub(crate) struct Tally {
     /// Nanoseconds per second that are forgiven.
     rate: Arc<AtomicU64>,
     state: Mutex<State>,
@@ -54,33 +54,33 @@ pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-impl Accounts {
+impl Tallies {
     pub(crate) fn new() -> Self {
         let cores = u64::try_from(cores()).unwrap_or(1);
         let rate = Arc::new(AtomicU64::new(cores * CORE / 2));
-        Self { cores, inner: Mutex::new(Inner { accounts: HashMap::new(), counted: Instant::now() }), rate }
+        Self { cores, inner: Mutex::new(Inner { tallies: HashMap::new(), counted: Instant::now() }), rate }
     }
 
-    pub(crate) fn of(&self, applet: &AppletId) -> Arc<Account> {
+    pub(crate) fn of(&self, applet: &AppletId) -> Arc<Tally> {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(inner.counted) >= RECOUNT {
             inner.counted = now;
             // One in use is held by its calls.
-            inner.accounts.retain(|_, account| Arc::strong_count(account) > 1 || account.is_active(now));
-            let users = inner.accounts.values().filter(|account| account.is_active(now)).count();
+            inner.tallies.retain(|_, tally| Arc::strong_count(tally) > 1 || tally.is_active(now));
+            let users = inner.tallies.values().filter(|tally| tally.is_active(now)).count();
             let users = u64::try_from(users).unwrap_or(u64::MAX).max(1);
             self.rate.store(self.cores * CORE / 2 / users, Ordering::Relaxed);
         }
-        let account = inner.accounts.entry(applet.clone()).or_insert_with(|| {
+        let tally = inner.tallies.entry(applet.clone()).or_insert_with(|| {
             let state = State { level: Duration::ZERO, at: now };
-            Arc::new(Account { rate: Arc::clone(&self.rate), state: Mutex::new(state) })
+            Arc::new(Tally { rate: Arc::clone(&self.rate), state: Mutex::new(state) })
         });
-        Arc::clone(account)
+        Arc::clone(tally)
     }
 }
 
-impl Account {
+impl Tally {
     /// Whether the applet has used more than its part.
     pub(crate) fn is_over(&self) -> bool {
         self.settle(Instant::now()).level > BURST
@@ -118,8 +118,8 @@ mod tests {
 
     #[test]
     fn g09_a_heavy_user_is_known_and_a_light_one_is_not() {
-        let accounts = Accounts::new();
-        let (heavy, light) = (accounts.of(&applet("heavy")), accounts.of(&applet("light")));
+        let tallies = Tallies::new();
+        let (heavy, light) = (tallies.of(&applet("heavy")), tallies.of(&applet("light")));
         heavy.charge(Duration::from_millis(150));
         light.charge(Duration::from_millis(1));
         assert!(heavy.is_over() && !light.is_over());
@@ -127,22 +127,22 @@ mod tests {
 
     #[test]
     fn g09_what_was_used_is_forgiven_in_time() {
-        let account = Accounts::new().of(&applet("heavy"));
-        account.charge(Duration::from_secs(3_600));
-        assert!(account.is_over());
-        account.state.lock().unwrap().at -= Duration::from_secs(10);
-        assert!(!account.is_over(), "an hour is not held against it for an hour");
+        let tally = Tallies::new().of(&applet("heavy"));
+        tally.charge(Duration::from_secs(3_600));
+        assert!(tally.is_over());
+        tally.state.lock().unwrap().at -= Duration::from_secs(10);
+        assert!(!tally.is_over(), "an hour is not held against it for an hour");
     }
 
     #[test]
     fn g09_the_more_use_cpu_the_less_each_may() {
-        let accounts = Accounts::new();
-        let alone = accounts.rate.load(Ordering::Relaxed);
+        let tallies = Tallies::new();
+        let alone = tallies.rate.load(Ordering::Relaxed);
         for number in 0..8 {
-            accounts.of(&applet(&format!("applet-{number}"))).charge(Duration::from_millis(100));
+            tallies.of(&applet(&format!("applet-{number}"))).charge(Duration::from_millis(100));
         }
-        accounts.inner.lock().unwrap().counted -= RECOUNT;
-        accounts.of(&applet("another"));
-        assert_eq!(accounts.rate.load(Ordering::Relaxed), alone / 8);
+        tallies.inner.lock().unwrap().counted -= RECOUNT;
+        tallies.of(&applet("another"));
+        assert_eq!(tallies.rate.load(Ordering::Relaxed), alone / 8);
     }
 }

@@ -1,5 +1,5 @@
-//! Runs applets: WebAssembly components, in fresh instances unless a manifest asks otherwise, each held to
-//! its limits, with nothing to reach but a [`Database`], a log and a clock.
+//! Runs applets: WebAssembly components, in fresh instances unless a manifest asks otherwise, each held to its limits, with nothing to reach
+//! but a [`Database`], a log and a clock.
 //!
 //! *Invariants:* no statement is executed here and no SQL type is seen (that is behind [`Database`]); a store
 //! is made in one place, with every limit set; compiled code is loaded only if this host wrote it; whatever
@@ -51,7 +51,7 @@ pub use log::{GuestLog, GuestLogLevel, TracingLog};
 use back_room::BackRoom;
 use compile::Compiler;
 use components::Components;
-use cpu::Accounts;
+use cpu::Tallies;
 use guest::Guest;
 use slots::Slots;
 use warm::Warm;
@@ -91,9 +91,9 @@ pub struct Runtime {
     engine: Engine,
     components: Components,
     slots: Slots,
-    accounts: Accounts,
-    room: Arc<BackRoom>,
     warm: Warm,
+    tallies: Tallies,
+    room: Arc<BackRoom>,
     database: Arc<dyn Database>,
     log: Arc<dyn GuestLog>,
 }
@@ -128,9 +128,9 @@ impl Runtime {
             engine,
             components,
             slots,
-            accounts: Accounts::new(),
-            room: Arc::new(room),
             warm: Warm::default(),
+            tallies: Tallies::new(),
+            room: Arc::new(room),
             database: config.database,
             log: config.log,
         })
@@ -164,9 +164,9 @@ impl Applets for Runtime {
             digest: component,
             database: Arc::clone(&self.database),
             log: Arc::clone(&self.log),
-            warm: self.warm.clone(),
             slot,
-            account: self.accounts.of(&call.applet),
+            warm: self.warm.clone(),
+            tally: self.tallies.of(&call.applet),
             room: Arc::clone(&self.room),
         };
         call::run(means, call, hook, deadline).await

@@ -14,7 +14,7 @@ use applet_types::AppletId;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::back_room::BackRoom;
-use crate::cpu::Account;
+use crate::cpu::Tally;
 
 /// CPU used so far. Shared between the future that counts and the epoch callback that asks.
 #[derive(Debug, Default)]
@@ -73,9 +73,13 @@ enum Place<T> {
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// Told after each poll what it has used.
+pub(crate) type Count = Box<dyn Fn(Duration) + Send + Sync>;
+
 struct Shared<T> {
     meter: Arc<Meter>,
-    account: Arc<Account>,
+    tally: Arc<Tally>,
+    count: Count,
     place: Mutex<Place<T>>,
 }
 
@@ -90,13 +94,14 @@ pub(crate) struct Metered<T> {
 impl<T: Send + 'static> Metered<T> {
     pub(crate) fn new(
         meter: Arc<Meter>,
-        account: Arc<Account>,
+        tally: Arc<Tally>,
         room: Arc<BackRoom>,
         applet: AppletId,
+        count: Count,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Self {
         let place = Mutex::new(Place::Here(Box::pin(future)));
-        Self { shared: Arc::new(Shared { meter, account, place }), room, applet }
+        Self { shared: Arc::new(Shared { meter, tally, count, place }), room, applet }
     }
 }
 
@@ -108,7 +113,9 @@ impl<T> Shared<T> {
     fn poll(&self, work: &mut Work<T>, context: &mut Context<'_>) -> Poll<Result<T, Panic>> {
         self.meter.begin();
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
-        self.account.charge(self.meter.end());
+        let spent = self.meter.end();
+        self.tally.charge(spent);
+        (self.count)(spent);
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
@@ -157,7 +164,7 @@ impl<T: Send + 'static> Future for Metered<T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut place = self.shared.place();
         match std::mem::replace(&mut *place, Place::Gone) {
-            Place::Here(work) if self.shared.account.is_over() => {
+            Place::Here(work) if self.shared.tally.is_over() => {
                 *place = Place::Queued(work, context.waker().clone());
                 drop(place);
                 let shared = Arc::clone(&self.shared);
@@ -197,31 +204,37 @@ impl<T> Drop for Metered<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::Accounts;
+    use crate::cpu::Tallies;
 
     struct Bench {
         meter: Arc<Meter>,
-        account: Arc<Account>,
+        tally: Arc<Tally>,
         room: Arc<BackRoom>,
+        /// Nanoseconds that were told.
+        told: Arc<AtomicU64>,
     }
 
     impl Bench {
         fn new() -> Self {
-            let account = Accounts::new().of(&"applet".parse().unwrap());
-            Self { meter: Arc::default(), account, room: Arc::new(BackRoom::open(1).unwrap()) }
+            let tally = Tallies::new().of(&"applet".parse().unwrap());
+            Self { meter: Arc::default(), tally, room: Arc::new(BackRoom::open(1).unwrap()), told: Arc::default() }
         }
 
         /// One whose applet has used far more than its part.
         fn heavy() -> Self {
             let bench = Self::new();
-            bench.account.charge(Duration::from_secs(60));
+            bench.tally.charge(Duration::from_secs(60));
             bench
         }
 
         fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Metered<T> {
-            let (meter, account, room) =
-                (Arc::clone(&self.meter), Arc::clone(&self.account), Arc::clone(&self.room));
-            Metered::new(meter, account, room, "applet".parse().unwrap(), work)
+            let (meter, tally, room) =
+                (Arc::clone(&self.meter), Arc::clone(&self.tally), Arc::clone(&self.room));
+            let told = Arc::clone(&self.told);
+            let count = Box::new(move |spent: Duration| {
+                told.fetch_add(u64::try_from(spent.as_nanos()).unwrap(), Ordering::Relaxed);
+            });
+            Metered::new(meter, tally, room, "applet".parse().unwrap(), count, work)
         }
 
         fn used(&self) -> u64 {
@@ -243,6 +256,7 @@ mod tests {
         let waiting = bench.used();
         bench.run(async { spin(20) }).await.unwrap();
         let working = bench.used() - waiting;
+        assert_eq!(bench.told.load(Ordering::Relaxed), working + waiting, "poll by poll");
         assert!(working >= 20_000_000, "{working}");
         assert!(waiting < working, "{waiting} {working}");
     }
@@ -297,7 +311,7 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
             });
-            bench.account.charge(Duration::from_secs(60));
+            bench.tally.charge(Duration::from_secs(60));
             let patience = Duration::from_micros(times * 10);
             assert!(tokio::time::timeout(patience, work).await.is_err(), "it never ends");
         }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RowSet, SqlName, Value,
-    Version,
+    AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RateLimits, RowSet, SqlName,
+    Value, Version,
 };
 
 /// A guest's statement: text with `$1…$n`, and the parameters in order.
@@ -134,6 +136,58 @@ pub trait AuditSink: Send + Sync {
     async fn record(&self, record: AuditRecord) -> Result<(), Failure>;
 }
 
+/// What an account is charged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resource {
+    /// Microseconds of a guest's CPU.
+    Cpu,
+    /// Microseconds that statements take.
+    Database,
+    /// Rows returned or changed.
+    Rows,
+    /// Bytes of results.
+    Bytes,
+    /// Statements.
+    Statements,
+    /// Calls from a guest into the host.
+    HostCalls,
+}
+
+/// What somebody has at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gauge {
+    /// Sessions of the database.
+    SessionsInUse,
+    /// Statements that wait for a session.
+    SessionsWaiting,
+}
+
+/// What an installation, and its tenant, have used of late. Asked before a statement, told afterwards what
+/// it cost. An invocation without an account is held to its own limits only.
+pub trait Account: fmt::Debug + Send + Sync {
+    /// One more statement.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::RateLimited`](crate::ErrorCode::RateLimited) or
+    /// [`ErrorCode::BudgetSpent`](crate::ErrorCode::BudgetSpent), with the time after which to try again.
+    fn statement(&self, rate: &RateLimits, now: Instant) -> Result<(), Failure>;
+
+    /// The statement writes, and nothing else is against it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::RateLimited`](crate::ErrorCode::RateLimited).
+    fn write(&self, rate: &RateLimits, now: Instant) -> Result<(), Failure>;
+
+    /// Something was used. What is beyond a rate or budget is owed: it is paid off before the next statement.
+    fn charge(&self, resource: Resource, amount: u64, rate: &RateLimits, now: Instant);
+
+    /// One more, or one less, of what somebody has at this moment.
+    fn gauge(&self, gauge: Gauge, more: bool);
+}
+
 /// A hook to call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookCall {
@@ -176,6 +230,11 @@ pub enum HookError {
     /// The host ended it (a limit, a deadline) or could not run it.
     #[error(transparent)]
     Host(#[from] Failure),
+}
+
+impl HookError {
+    /// The code of a hook that ended otherwise than by returning.
+    pub const CRASHED: &'static str = "crashed";
 }
 
 /// What a component turned out to be when it was inspected at submit.
