@@ -13,6 +13,7 @@ mod ids;
 mod invocation;
 mod limits;
 mod name;
+mod place;
 mod ports;
 mod rows;
 mod value;
@@ -29,6 +30,7 @@ pub use limits::{
     CacheLimits, ComponentLimits, ExecutionLimits, HostLimits, Limits, ManifestLimits, StatementLimits,
 };
 pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
+pub use place::is_loopback;
 pub use ports::{
     Applets, AuditSink, ComponentReport, Database, Encoding, HookCall, HookError, Login, Logins, Outcome,
     Secret, Statement, Transaction,

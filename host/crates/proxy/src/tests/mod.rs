@@ -5,6 +5,7 @@ mod cache;
 mod faults;
 mod proxied;
 mod sessions;
+mod transport;
 mod values;
 mod watchdog;
 

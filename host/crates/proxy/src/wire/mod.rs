@@ -21,6 +21,7 @@
 //!
 //! Start reading at [`session::Session`]; [`run`] has the ways to use one.
 
+mod binding;
 mod close;
 mod error;
 mod prepared;
@@ -29,6 +30,8 @@ mod run;
 mod session;
 mod startup;
 mod stream;
+mod tls;
+mod transport;
 
 pub(crate) use error::{ServerError, WireError};
 pub(crate) use prepared::Prepared;
@@ -37,3 +40,5 @@ pub(crate) use run::{Bound, End, Exchange, Settings};
 pub(crate) use session::{Session, Status};
 pub(crate) use startup::SessionSettings;
 pub use stream::Target;
+pub use tls::{Proof, Tls};
+pub use transport::{Transport, TransportError};
