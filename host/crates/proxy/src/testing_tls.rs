@@ -32,6 +32,9 @@ impl Authority {
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let file = NamedTempFile::new().unwrap();
+        // Two authorities are two, by name as well.
+        let name = file.path().display().to_string();
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
         std::fs::write(file.path(), parameters.self_signed(&key).unwrap().pem()).unwrap();
         Self { issuer: Issuer::new(parameters, key), file }
     }

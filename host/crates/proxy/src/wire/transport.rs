@@ -82,6 +82,9 @@ fn certificate(why: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "comes from an authority that is not trusted here; name the authority's certificate".to_owned()
         }
+        CertificateError::BadSignature => {
+            "is not signed by the authority that it names, or is not the server's own".to_owned()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet, by this machine's clock".to_owned()
