@@ -77,6 +77,11 @@ impl CommandError {
         Self::Usage(text.into())
     }
 
+    /// A refusal with a stable code.
+    pub(crate) fn refused(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Refused { code, message: message.into() }
+    }
+
     /// A failure of a statement, so that the error can point into it.
     pub(crate) fn statement(failure: Failure, sql: &str) -> Self {
         Self::Failure { failure: Box::new(failure), sql: Some(sql.to_owned()) }

@@ -14,16 +14,18 @@ use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::embedded::{self, Postgres, StartOptions};
 use applet_datasource::{Admin, check, doctor, wall};
 use applet_lifecycle::{Faults, Lifecycle, Parts};
-use applet_proxy::{AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, Target};
+use applet_proxy::{
+    AuditQueue, AuditWriter, CacheConfig, InvalidRedisUrl, Proxy, ProxyConfig, QueryCache, RedisServers,
+};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_store::Store;
-use applet_types::{HostLimits, Secret};
+use applet_types::Secret;
 
 use crate::audit::{Sealing, audit_key, seal_at_the_end};
 use crate::cli::{COMPILE_COMMAND, Place};
 use crate::config::{Config, LimitsConfig, PlaceConfig};
 use crate::demo_data;
-use crate::endpoint;
+use crate::endpoint::Endpoint;
 use crate::lifecycle_hooks::LifecycleHooks;
 use crate::output::{CommandError, Output};
 
@@ -72,8 +74,9 @@ impl Host {
         let LimitsConfig { host: host_limits, component, manifest, tenant, breaker, .. } =
             config.limits.clone();
         let directory = directory_of(&config.place);
-        let (postgres, admin_url) = database(&config, purpose, output).await?;
-        let target = endpoint::target_of(&admin_url)?;
+        let redis = redis(&config)?;
+        let (postgres, endpoint) = database(&config, purpose, output).await?;
+        let (target, admin_url) = (endpoint.target().clone(), endpoint.url().to_owned());
         let options = CatalogOptions::default();
         let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
         wall::check_rights(&mut admin, &options.schemas).await.map_err(unprepared)?;
@@ -97,9 +100,16 @@ impl Host {
             target.clone(),
             keys.audit_login(),
             host_limits.audit_queue,
-            place.audit_strict,
+            config.audit.strict,
         );
-        let cache = cache(place, purpose, &keys, &target, &host_limits)?;
+        let cache = QueryCache::start(CacheConfig {
+            target: target.clone(),
+            login: keys.cache_login(),
+            secret: keys.cache_key(),
+            redis,
+            limits: host_limits.clone(),
+            writes: purpose.serves,
+        });
         let (keeper, logins) = (keys.pool_login(), Arc::new(keys));
         let tenants = Arc::clone(&logins);
         let runtime_limits = RuntimeLimits::new(&host_limits, &component);
@@ -245,9 +255,14 @@ async fn database(
     config: &Config,
     purpose: Purpose,
     output: Output,
-) -> Result<(Option<Postgres>, String), CommandError> {
+) -> Result<(Option<Postgres>, Endpoint), CommandError> {
     if let Some(url) = &config.place.database_url {
-        return Ok((None, url.clone()));
+        let endpoint = Endpoint::parse(url, config.security.insecure_transport)?;
+        // What is wrong with the way there is told by whoever knows about it, before anything else fails.
+        if let Some(problem) = endpoint.probe().await?.problem() {
+            output.warning(problem);
+        }
+        return Ok((None, endpoint));
     }
     let sessions = config.limits.host.sessions;
     if sessions > PRIVATE_SESSIONS {
@@ -266,26 +281,28 @@ async fn database(
     let postgres =
         started.map_err(|_| CommandError::usage("the private PostgreSQL does not start"))?.map_err(told)?;
     let url = postgres.ensure_database(DATABASE).await.map_err(told)?;
-    Ok((Some(postgres), url))
+    Ok((Some(postgres), Endpoint::parse(&url, false)?))
 }
 
-/// The read cache: in Redis where there is one, else in memory.
-fn cache(
-    place: &Place,
-    purpose: Purpose,
-    keys: &wall::Keys,
-    target: &Target,
-    limits: &HostLimits,
-) -> Result<QueryCache, CommandError> {
-    QueryCache::start(CacheConfig {
-        target: target.clone(),
-        login: keys.cache_login(),
-        secret: keys.cache_key(),
-        redis: place.redis_url.clone(),
-        limits: limits.clone(),
-        writes: purpose.serves,
-    })
-    .map_err(told)
+/// Where cached reads are shared, if they are.
+pub(crate) fn redis(config: &Config) -> Result<Option<RedisServers>, CommandError> {
+    let place = &config.place;
+    let insecure = config.security.insecure_transport;
+    let Some(url) = &place.redis_url else { return Ok(None) };
+    match RedisServers::parse(url, place.redis_root_cert.as_deref(), insecure) {
+        Ok(servers) => Ok(Some(servers)),
+        Err(error @ InvalidRedisUrl::Insecure(_)) => Err(CommandError::refused(
+            "insecure-transport",
+            format!(
+                "{error}: use `rediss://`, or, if nobody can come in between, allow it with \
+                 `security.insecure_transport: true` in the configuration (--insecure-transport)"
+            ),
+        )),
+        Err(error @ (InvalidRedisUrl::Unreadable(_) | InvalidRedisUrl::TrustsAnybody)) => Err(told(error)),
+        Err(error @ InvalidRedisUrl::Authorities { .. }) => {
+            Err(CommandError::refused("tls-authorities", error.to_string()))
+        }
+    }
 }
 
 fn runtime(directory: &Path, proxy: Proxy, limits: RuntimeLimits) -> Result<Runtime, CommandError> {

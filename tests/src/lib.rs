@@ -9,6 +9,7 @@
 
 pub mod corpus;
 pub mod host;
+pub mod secured;
 pub mod sqlgen;
 
 use std::path::PathBuf;

@@ -45,6 +45,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("wasmtime-wasi", &["applet-bindings", "applet-runtime"]),
     ("sqlx", &["applet-store", "applet-datasource"]),
     ("redis", &["applet-proxy"]),
+    ("tokio-rustls", &["applet-proxy"]),
+    ("rustls-native-certs", &["applet-proxy"]),
     ("axum", &["applet-api", "applet-host"]),
     ("clap", &["applet-host"]),
 ];

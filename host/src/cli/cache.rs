@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use applet_proxy::Transport;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Place;
 use crate::output::{CommandError, Output};
-use crate::wiring::{Host, Purpose, told};
+use crate::wiring::{self, Host, Purpose};
 
 /// Shows or clears the read cache.
 #[derive(Debug, Args)]
@@ -58,25 +59,33 @@ pub(crate) struct Report {
     pub(crate) value: serde_json::Value,
     pub(crate) text: String,
     pub(crate) works: bool,
+    /// What somebody should do about the way there.
+    pub(crate) problems: Vec<String>,
 }
 
 /// Looks at what would be used.
 pub(crate) async fn report(place: &Place) -> Result<Report, CommandError> {
-    let Some(url) = &place.redis_url else {
+    let Some(redis) = wiring::redis(&place.configuration()?)? else {
         let text = "reads are cached in memory, by one host alone; several need --redis-url".to_owned();
-        return Ok(Report { value: json!({ "kind": "memory" }), text, works: true });
+        let value = json!({ "kind": "memory" });
+        return Ok(Report { value, text, works: true, problems: Vec::new() });
     };
-    let found = applet_proxy::redis_version(url).await.map_err(told)?;
-    Ok(match found {
-        Some(version) => Report {
-            text: format!("reads are cached in redis {version}"),
-            value: json!({ "kind": "redis", "version": version }),
-            works: true,
-        },
-        None => Report {
-            text: "REDIS DOES NOT ANSWER: nothing is cached, applets run without".to_owned(),
-            value: json!({ "kind": "redis", "version": null }),
+    let problems: Vec<String> = redis.transports().iter().filter_map(Transport::problem).collect();
+    Ok(match redis.version().await {
+        Ok(version) => {
+            let ways: Vec<String> = redis.transports().iter().map(Transport::to_string).collect();
+            Report {
+                text: format!("reads are cached in redis {version}, over {}", ways.join(" and ")),
+                value: json!({ "kind": "redis", "version": version, "transports": redis.transports() }),
+                works: true,
+                problems,
+            }
+        }
+        Err(why) => Report {
+            text: format!("REDIS DOES NOT ANSWER: nothing is cached, applets run without. {why}"),
+            value: json!({ "kind": "redis", "version": null, "problem": why }),
             works: false,
+            problems,
         },
     })
 }

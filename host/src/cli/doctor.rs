@@ -9,11 +9,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::Place;
+use crate::endpoint::Endpoint;
 use crate::output::{CommandError, Output, Table};
 use crate::wiring::{Host, Purpose, told};
 
-/// Examines the database: which walls each table has, in which form, the server's version, keys that tell on
-/// tenants; and says where reads are cached.
+/// Examines the database: how the way there is protected, which walls each table has and in which form, the
+/// server's version, keys that tell on tenants; and says where reads are cached.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,17 +28,18 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
-        let named = self.place.configuration()?.place.database_url;
-        let host = match named {
-            Some(_) => None,
-            None => Some(Host::open(&self.place, Purpose::default(), output).await?),
+        let config = self.place.configuration()?;
+        let (host, named) = match config.place.database_url {
+            Some(url) => (None, url),
+            None => {
+                let host = Host::open(&self.place, Purpose::default(), output).await?;
+                let url = host.admin_url.clone();
+                (Some(host), url)
+            }
         };
-        let url = match (&named, &host) {
-            (Some(url), _) => url.clone(),
-            (None, Some(host)) => host.admin_url.clone(),
-            (None, None) => return Err(CommandError::usage("there is no database to examine")),
-        };
-        let mut admin = Admin::connect(&url).await.map_err(told)?;
+        let endpoint = Endpoint::parse(&named, config.security.insecure_transport)?;
+        let transport = endpoint.probe().await?;
+        let mut admin = Admin::connect(endpoint.url()).await.map_err(told)?;
         let report = doctor::examine(&mut admin, &CatalogOptions::default()).await;
         admin.close().await.map_err(told)?;
         if let Some(host) = host {
@@ -45,16 +47,18 @@ impl Doctor {
         }
         let report = report.map_err(told)?;
         let cache = super::cache::report(&self.place).await?;
-        let problems = report.problems();
+        let mut problems = report.problems();
+        problems.extend(transport.problem());
+        problems.extend(cache.problems);
         let mut table = Table::new(["table", "walls", "keys that tell on tenants"]);
         for row in &report.tables {
             table.row([row.table.clone(), walls(row.walls).to_owned(), row.global_keys.join(", ")]);
         }
         let advice: String = problems.iter().map(|problem| format!("\n- {problem}")).collect();
         output.result(
-            &json!({ "report": report, "problems": problems, "cache": cache.value }),
+            &json!({ "report": report, "problems": problems, "transport": transport, "cache": cache.value }),
             format_args!(
-                "PostgreSQL {}\n{}\n{}\n\n{table}\n{advice}",
+                "PostgreSQL {}, over {transport}\n{}\n{}\n\n{table}\n{advice}",
                 report.version,
                 cache.text,
                 tenant_form(&report)

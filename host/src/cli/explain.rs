@@ -71,20 +71,20 @@ struct Uninstalled {
 }
 
 impl Uninstalled {
-    fn named(&self, config: Option<PathBuf>) -> Option<AsApplet> {
+    fn named(&self, place: &Place) -> Option<AsApplet> {
         Some(AsApplet::behind_both_walls(
             self.admin_database.clone()?,
             self.manifest.clone()?,
             self.tenant?,
             self.global_tables.clone(),
-            config,
+            place,
         ))
     }
 }
 
 impl Explain {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
-        let (explained, limits) = match self.database.named(self.installed.place.config.clone()) {
+        let (explained, limits) = match self.database.named(&self.installed.place) {
             Some(database) => {
                 let session = database.open(true).await?;
                 let call = session.next();

@@ -32,6 +32,7 @@ mod workspace;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
@@ -74,17 +75,32 @@ pub(crate) struct Place {
     #[arg(long, env = "APPLET_DATA", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// A PostgreSQL to use instead of a private one. Its URL is a superuser's, or that of a role with CREATEROLE
-    /// that owns the database and its tables: host/docs/managed-postgresql.md.
+    /// that owns the database and its tables: host/docs/managed-postgresql.md. Another machine has to prove its
+    /// name by TLS; `sslrootcert` in the URL names the authority.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
     /// Answer reads and refusals only once they are recorded durably in the audit trail.
-    #[arg(long, env = "APPLET_AUDIT_STRICT")]
-    pub(crate) audit_strict: bool,
-    /// A Redis to share cached reads with other hosts: redis://host:port, redis+unix:///path, or several
-    /// nodes of a cluster with commas. Without one, reads are cached in memory while one host is alone.
+    #[arg(long, env = "APPLET_AUDIT_STRICT", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub(crate) audit_strict: Option<bool>,
+    /// A Redis to share cached reads with other hosts: rediss://host:port, redis+unix:///path,
+    /// redis://localhost, or several nodes of a cluster with commas. Without one, reads are cached in memory
+    /// while one host is alone.
     #[arg(long, env = "APPLET_REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) redis_url: Option<String>,
+    /// The certificate of the authority that a rediss:// server proves itself by [default: those that this
+    /// machine trusts].
+    #[arg(long, env = "APPLET_REDIS_ROOT_CERT", value_name = "FILE")]
+    pub(crate) redis_root_cert: Option<PathBuf>,
+    /// Take a way to another machine that is not encrypted, or whose far end proves nothing, if a URL asks
+    /// for one.
+    #[arg(long, env = INSECURE_TRANSPORT, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub(crate) insecure_transport: Option<bool>,
 }
+
+/// The variable behind `--insecure-transport`, wherever that is an option.
+pub(crate) const INSECURE_TRANSPORT: &str = "APPLET_INSECURE_TRANSPORT";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -122,6 +138,11 @@ impl Place {
         let place = &mut config.place;
         place.data_dir = self.data_dir.clone().or(place.data_dir.take());
         place.database_url = self.database_url.clone().or(place.database_url.take());
+        place.redis_url = self.redis_url.clone().or(place.redis_url.take());
+        place.redis_root_cert = self.redis_root_cert.clone().or(place.redis_root_cert.take());
+        config.audit.strict = self.audit_strict.unwrap_or(config.audit.strict);
+        let security = &mut config.security;
+        security.insecure_transport = self.insecure_transport.unwrap_or(security.insecure_transport);
         Ok(config)
     }
 }

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use applet_gate::Wall;
 use applet_types::{Encoding, ErrorCode, Failure, SqlName, Statement, TenantId, Value};
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use super::check;
+use super::{INSECURE_TRANSPORT, Place, check};
 use crate::config::Config;
 use crate::output::{CommandError, Output};
 use crate::sql::{Answer, LONGEST_LINE, Line, Opening, SqlSession, as_table};
@@ -59,6 +60,11 @@ pub(crate) struct AsApplet {
     /// Which walls stand; anything but `both` is for testing the other wall.
     #[arg(long, value_enum, default_value = "both")]
     wall: WallChoice,
+    /// Take a way to another machine that is not encrypted, or whose far end proves nothing, if the URL asks
+    /// for one.
+    #[arg(long, env = INSECURE_TRANSPORT, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    insecure_transport: Option<bool>,
     #[arg(from_global)]
     config: Option<PathBuf>,
 }
@@ -74,19 +80,27 @@ enum WallChoice {
 }
 
 impl AsApplet {
-    /// As serving does it.
-    pub(crate) const fn behind_both_walls(
+    /// As serving does it, configured as `place` is.
+    pub(crate) fn behind_both_walls(
         admin_database: String,
         manifest: PathBuf,
         tenant: TenantId,
         global_tables: Vec<SqlName>,
-        config: Option<PathBuf>,
+        place: &Place,
     ) -> Self {
-        Self { admin_database, manifest, tenant, global_tables, wall: WallChoice::Both, config }
+        Self {
+            admin_database,
+            manifest,
+            tenant,
+            global_tables,
+            wall: WallChoice::Both,
+            insecure_transport: place.insecure_transport,
+            config: place.config.clone(),
+        }
     }
 
     pub(crate) async fn open(&self, rollback_each: bool) -> Result<SqlSession, CommandError> {
-        let limits = Config::load(self.config.as_deref())?.limits;
+        let Config { limits, security, .. } = Config::load(self.config.as_deref())?;
         let manifest = check::load(&self.manifest, &limits)?;
         match self.wall {
             WallChoice::Both => {}
@@ -106,6 +120,7 @@ impl AsApplet {
             wall: if self.wall == WallChoice::Rls { Wall::DatabaseOnly } else { Wall::Both },
             bypass: self.wall == WallChoice::Gate,
             rollback_each,
+            insecure_transport: self.insecure_transport.unwrap_or(security.insecure_transport),
         };
         SqlSession::open(&opening).await
     }

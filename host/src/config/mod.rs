@@ -6,10 +6,12 @@
 //! *Invariant:* limits leave this module at or below their hard maxima (SPEC S4.60), whichever way they
 //! came in. Start at [`Config::load`].
 
+mod audit;
 mod limits;
 mod place;
 mod problem;
 mod read;
+mod security;
 mod serve;
 mod show;
 
@@ -21,8 +23,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use audit::AuditConfig;
 pub(crate) use limits::LimitsConfig;
 pub(crate) use place::PlaceConfig;
+pub(crate) use security::SecurityConfig;
 pub(crate) use serve::ServeConfig;
 
 use crate::output::CommandError;
@@ -39,6 +43,10 @@ pub(crate) struct Config {
     pub(crate) place: PlaceConfig,
     /// `applet serve`.
     pub(crate) serve: ServeConfig,
+    /// What takes the operator's word.
+    pub(crate) security: SecurityConfig,
+    /// The audit trail.
+    pub(crate) audit: AuditConfig,
     /// What applets, and the host itself, are held to.
     pub(crate) limits: LimitsConfig,
 }

@@ -36,7 +36,10 @@ fn s4_60_unknown_keys_are_refused_with_their_path_and_what_was_meant() {
             "limits: {host: {sesions: 3}}",
             "limits.host.sesions: there is no such key; did you mean `sessions`?",
         ),
-        ("zebra: 1", "zebra: there is no such key; known are `limits`, `place`, `serve`"),
+        (
+            "zebra: 1",
+            "zebra: there is no such key; known are `audit`, `limits`, `place`, `security`, `serve`",
+        ),
         ("limits: 7", "limits: expected a mapping"),
         ("limits: {host: {sessions: many}}", "limits.host.sessions: expected a whole number"),
         ("limits: {host: {sessions: -1}}", "limits.host.sessions: expected a whole number"),
@@ -94,20 +97,22 @@ fn s4_60_a_part_is_not_larger_than_its_whole() {
 
 #[test]
 fn s4_60_what_is_shown_reads_back_and_holds_no_secret() {
-    let text = "place: {database_url: 'postgres://ann:s3cret@db/crm'}\nlimits: {statement: {rows: 77}}";
+    let text = "place: {database_url: 'postgres://ann:s3cret@db/crm', redis_url: 'rediss://:s3cret@cache'}\n\
+                limits: {statement: {rows: 77}}\naudit: {strict: true}\nsecurity: {insecure_transport: true}";
     let config = parse(text, &[]).ok().unwrap();
     for shown in [config.to_string(), config.shown_as_json().to_string()] {
         assert!(!shown.contains("s3cret") && shown.contains("***"), "{shown}");
     }
     let again = parse(&config.to_string(), &[]).ok().unwrap();
     assert!(again.limits == config.limits && again.serve == config.serve);
+    assert!(again.audit.strict && again.security.insecure_transport);
 }
 
 #[test]
 fn s4_60_a_file_with_a_password_is_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("applet.yaml");
-    std::fs::write(&file, "place: {database_url: 'postgres://ann:s3cret@db/crm'}").unwrap();
+    std::fs::write(&file, "place: {redis_url: 'rediss://:s3cret@cache'}").unwrap();
     let with_mode = |mode| {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         Config::load(Some(&file)).map(drop).map_err(|error| error.to_string())

@@ -19,7 +19,7 @@ use applet_types::{
 use uuid::Uuid;
 
 use crate::config::LimitsConfig;
-use crate::endpoint;
+use crate::endpoint::Endpoint;
 use crate::output::CommandError;
 
 /// What to open a session with.
@@ -33,6 +33,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) bypass: bool,
     pub(crate) rollback_each: bool,
     pub(crate) limits: &'a LimitsConfig,
+    pub(crate) insecure_transport: bool,
 }
 
 /// A session as an applet in a tenant.
@@ -47,8 +48,10 @@ pub(crate) struct SqlSession {
 impl SqlSession {
     /// Prepares the database and connects.
     pub(crate) async fn open(opening: &Opening<'_>) -> Result<Self, CommandError> {
-        let target = endpoint::target_of(opening.admin_database)?;
-        let mut admin = Admin::connect(opening.admin_database).await.map_err(told)?;
+        let endpoint = Endpoint::parse(opening.admin_database, opening.insecure_transport)?;
+        endpoint.probe().await?;
+        let target = endpoint.target().clone();
+        let mut admin = Admin::connect(endpoint.url()).await.map_err(told)?;
         if let Some(right) = wall::missing_right(&mut admin).await.map_err(told)? {
             let role = admin.role().to_owned();
             return Err(CommandError::usage(format!("the role `{role}` lacks {right}")));

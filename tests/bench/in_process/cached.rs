@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use applet_proxy::Proxy;
+use applet_proxy::{Proxy, RedisServers};
 use applet_types::{CacheLimits, Database as _, Encoding, HostLimits, Statement, Value};
 use tempfile::TempDir;
 
@@ -29,14 +29,15 @@ impl Redis {
             .spawn()
             .unwrap();
         let redis = Self { child, directory };
-        while bench.tokio.block_on(applet_proxy::redis_version(&redis.url())).ok().flatten().is_none() {
+        while bench.tokio.block_on(redis.servers().version()).is_err() {
             std::thread::sleep(Duration::from_millis(10));
         }
         redis
     }
 
-    fn url(&self) -> String {
-        format!("redis+unix://{}", self.directory.path().join("redis.sock").display())
+    fn servers(&self) -> RedisServers {
+        let socket = self.directory.path().join("redis.sock");
+        RedisServers::parse(&format!("redis+unix://{}", socket.display()), None, false).unwrap()
     }
 }
 
@@ -58,8 +59,8 @@ pub(crate) fn part(bench: &Bench) {
 
     // With Redis, the two hosts of this part; with a memory of its own, a host asks Redis for stamps alone.
     let nothing_in_memory = HostLimits { cache_bytes: 0, ..HostLimits::default() };
-    let one = bench.caching(Some(redis.url()), HostLimits::default());
-    let two = bench.caching(Some(redis.url()), nothing_in_memory);
+    let one = bench.caching(Some(redis.servers()), HostLimits::default());
+    let two = bench.caching(Some(redis.servers()), nothing_in_memory);
     let [near, far, fresh] = compare([read(bench, &one), read(bench, &two), read(bench, &plain)]);
     line("cached read, 100 rows: Redis / not cached", far, Some(fresh), "<= x0.15");
     line("  stamps from Redis, rows from memory", near, Some(fresh), "");

@@ -9,7 +9,9 @@ use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::wall::{self, Keys, Preparation, Purpose};
 use applet_datasource::{Admin, catalog};
 use applet_manifest::ValidatedManifest;
-use applet_proxy::{AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, Target};
+use applet_proxy::{
+    AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, RedisServers, Target,
+};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_tests::host::{guest, repository};
 use applet_tests::{Database, applet};
@@ -82,7 +84,7 @@ impl Bench {
     }
 
     /// A host of its own on the same database that caches, in Redis or in memory.
-    pub(crate) fn caching(&self, redis: Option<String>, limits: HostLimits) -> Proxy {
+    pub(crate) fn caching(&self, redis: Option<RedisServers>, limits: HostLimits) -> Proxy {
         let _inside = self.tokio.enter();
         let cache = QueryCache::start(CacheConfig {
             target: target(&self.database),
@@ -91,8 +93,7 @@ impl Bench {
             redis,
             limits: limits.clone(),
             writes: false,
-        })
-        .unwrap();
+        });
         let mut config = self.proxy_config();
         config.limits = limits;
         config.cache = Some(cache);

@@ -1,9 +1,9 @@
 //! A session of an administrator: the only thing through which this crate talks to a database.
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
-use applet_types::Login;
+use applet_types::{Login, is_loopback};
 
 use crate::error::Answer;
 use crate::{Error, hba};
@@ -106,5 +106,39 @@ fn options(url: &str) -> Result<PgConnectOptions, Error> {
     let options: PgConnectOptions =
         url.parse().map_err(|error: sqlx::Error| Error::Url(error.to_string()))?;
     // Passwords and secrets go through here: no statement text may reach a log.
-    Ok(options.application_name("applet-host").disable_statement_logging())
+    Ok(protected(options).application_name("applet-host").disable_statement_logging())
+}
+
+/// Modes that fall back to plain text without a word are taken for none: a server elsewhere then has to
+/// prove its name.
+fn protected(options: PgConnectOptions) -> PgConnectOptions {
+    let host = options.get_host();
+    let is_local = options.get_socket().is_some() || host.starts_with('/') || is_loopback(host);
+    match options.get_ssl_mode() {
+        PgSslMode::Prefer | PgSslMode::Allow if is_local => options.ssl_mode(PgSslMode::Disable),
+        PgSslMode::Prefer | PgSslMode::Allow => options.ssl_mode(PgSslMode::VerifyFull),
+        PgSslMode::Disable | PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull => options,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spec: G44
+    #[test]
+    fn g44_nothing_falls_back_to_plain_text() {
+        for (url, verified) in [
+            ("postgres://db.example/crm", true),
+            ("postgres://db.example/crm?sslmode=prefer", true),
+            ("postgres://db.example/crm?sslmode=allow", true),
+            ("postgres://localhost/crm", false),
+            ("postgres://localhost/crm?host=/run/pg", false),
+            ("postgres://db.example/crm?sslmode=disable", false),
+        ] {
+            let mode = options(url).unwrap().get_ssl_mode();
+            assert_eq!(matches!(mode, PgSslMode::VerifyFull), verified, "{url}");
+            assert_eq!(matches!(mode, PgSslMode::Disable), !verified, "{url}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use applet_catalog::{Catalog, Table};
 use applet_gate::TableUse;
 use applet_types::{ErrorCode, Failure, Grants, RequestId, SqlName};
 
-use crate::wire::{INVALID, ServerError, WireError};
+use crate::wire::{INVALID, ServerError, TransportError, WireError};
 
 /// What a failure is about.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,7 @@ pub(crate) fn failure(error: WireError, context: &Context<'_>) -> Failure {
     match error {
         WireError::Server(error) => server(&error, context),
         WireError::Lost(error) => lost(&error),
+        WireError::Unprotected(error) => unprotected(&error),
         WireError::Protocol(what) => {
             tracing::error!(request = %context.request, what, "the database broke the protocol");
             Failure::internal(context.request)
@@ -47,6 +48,7 @@ pub(crate) fn connecting(error: WireError, request: RequestId) -> Failure {
             unavailable()
         }
         WireError::Lost(error) => lost(&error),
+        WireError::Unprotected(error) => unprotected(&error),
         WireError::Protocol(what) => {
             tracing::error!(%request, what, "the database broke the protocol");
             Failure::internal(request)
@@ -57,6 +59,11 @@ pub(crate) fn connecting(error: WireError, request: RequestId) -> Failure {
 
 fn lost(error: &io::Error) -> Failure {
     tracing::warn!(kind = ?error.kind(), "a connection to the database broke");
+    unavailable()
+}
+
+fn unprotected(error: &TransportError) -> Failure {
+    tracing::error!(code = error.code(), %error, "there is no protected way to the database");
     unavailable()
 }
 

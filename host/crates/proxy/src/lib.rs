@@ -22,6 +22,8 @@ mod testing;
 #[cfg(test)]
 mod testing_redis;
 #[cfg(test)]
+mod testing_tls;
+#[cfg(test)]
 mod tests;
 mod trail;
 mod transaction;
@@ -31,8 +33,8 @@ mod watchdog;
 mod wire;
 
 pub use audit::{AuditQueue, AuditStatus, AuditWriter};
-pub use cache::{CacheConfig, CacheCounts, CacheStatus, InvalidRedisUrl, QueryCache, redis_version};
+pub use cache::{CacheConfig, CacheCounts, CacheStatus, InvalidRedisUrl, QueryCache, RedisServers};
 pub use config::ProxyConfig;
 pub use pool::PoolStatus;
 pub use proxy::{Explanation, Proxy, Report};
-pub use wire::Target;
+pub use wire::{Proof, Target, Tls, Transport, TransportError};

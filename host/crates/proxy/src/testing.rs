@@ -15,6 +15,7 @@ use applet_types::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::testing_tls::{Identity, free_port};
 use crate::wire::{Session, SessionSettings, Target};
 
 /// The tenants of the fixture.
@@ -54,6 +55,8 @@ FROM unnest(ARRAY['aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa', 'bbbbbbbb-bbbb-4bbb-8b
 pub(crate) struct Cluster {
     directory: TempDir,
     child: Mutex<Option<Child>>,
+    /// The port of TCP, and of the name of the socket; with more settings for the server.
+    listening: Mutex<(u16, Vec<String>)>,
 }
 
 fn bin(name: &str) -> PathBuf {
@@ -114,9 +117,10 @@ impl Cluster {
             .status()
             .unwrap();
         assert!(made.success());
-        let access = "local all postgres trust\nlocal all all scram-sha-256\n";
+        let access = "local all postgres trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n";
         fs::write(directory.path().join("data/pg_hba.conf"), access).unwrap();
-        let cluster = Self { directory, child: Mutex::new(None) };
+        let listening = Mutex::new((5432, vec!["-c".to_owned(), "listen_addresses=".to_owned()]));
+        let cluster = Self { directory, child: Mutex::new(None), listening };
         cluster.boot();
         cluster.sql("postgres", ROLES);
         cluster
@@ -124,13 +128,15 @@ impl Cluster {
 
     /// Starts the server again after [`Cluster::stop`].
     pub(crate) fn boot(&self) {
+        let (port, settings) = self.listening.lock().unwrap().clone();
         let child = as_postgres("postgres")
             .arg("-D")
             .arg(self.path().join("data"))
             .arg("-k")
             .arg(self.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=150"])
+            .args(["-c", "fsync=off", "-c", "max_connections=150", "-p", &port.to_string()])
             .args(["-c", "log_min_messages=fatal", "-c", "client_connection_check_interval=1s"])
+            .args(settings)
             .stderr(fs::File::create(self.path().join("log")).unwrap())
             .spawn()
             .unwrap();
@@ -140,6 +146,27 @@ impl Cluster {
             assert!(Instant::now() < patience, "the server does not start");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Starts it again on TCP, where it proves itself by a certificate if it has one.
+    pub(crate) fn listen(&self, identity: Option<&Identity>) {
+        self.stop();
+        let mut settings = vec!["listen_addresses=127.0.0.1".to_owned()];
+        if let Some(identity) = identity {
+            let (certificate, key) = identity.write(self.path());
+            let owned = Command::new("chown").arg("--reference").arg(self.path()).arg(&key).status().unwrap();
+            assert!(owned.success());
+            settings.push("ssl=on".to_owned());
+            settings.push(format!("ssl_cert_file={}", certificate.display()));
+            settings.push(format!("ssl_key_file={}", key.display()));
+        }
+        let settings = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]).collect();
+        *self.listening.lock().unwrap() = (free_port(), settings);
+        self.boot();
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.listening.lock().unwrap().0
     }
 
     /// Stops the server at once, as a crash would.
@@ -157,7 +184,7 @@ impl Cluster {
     fn psql(&self, database: &str, sql: &str) -> std::process::Output {
         let mut command = Command::new(bin("psql"));
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]);
-        command.arg("-h").arg(self.path()).args(["-c", sql]);
+        command.arg("-h").arg(self.path()).args(["-p", &self.port().to_string(), "-c", sql]);
         command.output().unwrap()
     }
 
@@ -212,7 +239,7 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn target(&self) -> Target {
-        Target::unix(self.cluster.path(), 5432, &self.name)
+        Target::unix(self.cluster.path(), self.cluster.port(), &self.name)
     }
 
     pub(crate) fn sql(&self, sql: &str) -> String {

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 
+use crate::testing_tls::Authority;
+
 /// A server on a Unix socket that ends with this process.
 pub(crate) struct Redis {
     directory: TempDir,
@@ -110,14 +112,42 @@ impl Drop for Redis {
 pub(crate) struct RedisCluster {
     ports: Vec<u16>,
     children: Vec<Child>,
+    /// What redis-cli needs to get in.
+    tls: Vec<String>,
     _directory: TempDir,
 }
 
 impl RedisCluster {
     pub(crate) fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// Three servers that speak TLS only, to each other as well.
+    pub(crate) fn start_in_tls(authority: &Authority) -> Self {
+        Self::with(Some(authority))
+    }
+
+    fn with(authority: Option<&Authority>) -> Self {
         let directory = tempfile::Builder::new().prefix("proxy-cluster").tempdir_in("/tmp").unwrap();
         let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
-        let children = ports.iter().map(|port| spawn(node(directory.path(), *port))).collect();
+        let identity = authority.map(|authority| tls_options(authority, &["127.0.0.1"], directory.path()));
+        let children = ports.iter().map(|port| {
+            let mut arguments = node(directory.path(), *port);
+            if let Some(options) = &identity {
+                arguments[0] = "--tls-port".to_owned();
+                arguments.extend(["--port", "0", "--tls-cluster", "yes"].map(str::to_owned));
+                arguments.extend(options.iter().cloned());
+            }
+            spawn(arguments)
+        });
+        let children = children.collect();
+        let tls = authority.map_or_else(Vec::new, |authority| {
+            ["--tls", "--cacert", authority.file().to_str().unwrap()].map(str::to_owned).to_vec()
+        });
+        let cli = |arguments: &[&str]| {
+            let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
+            self::cli(&[&tls, arguments].concat())
+        };
         for port in &ports {
             until("a node starts", || cli(&["-p", &port.to_string(), "PING"]).stdout.starts_with(b"PONG"));
         }
@@ -133,17 +163,19 @@ impl RedisCluster {
                 String::from_utf8_lossy(&info).contains("cluster_state:ok")
             });
         }
-        Self { ports, children, _directory: directory }
+        Self { ports, children, tls, _directory: directory }
     }
 
     /// One node is enough to find the others.
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.ports[0])
+        let scheme = if self.tls.is_empty() { "redis" } else { "rediss" };
+        format!("{scheme}://127.0.0.1:{}", self.ports[0])
     }
 
     /// Keys on each node.
     pub(crate) fn sizes(&self) -> Vec<u32> {
-        let size = |port: &u16| cli(&["-p", &port.to_string(), "DBSIZE"]).stdout;
+        let tls: Vec<&str> = self.tls.iter().map(String::as_str).collect();
+        let size = |port: &u16| cli(&[&tls[..], &["-p", &port.to_string(), "DBSIZE"]].concat()).stdout;
         self.ports.iter().map(|port| String::from_utf8(size(port)).unwrap().trim().parse().unwrap()).collect()
     }
 }
@@ -154,6 +186,65 @@ impl Drop for RedisCluster {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+}
+
+/// What makes a server prove itself under these names.
+fn tls_options(authority: &Authority, names: &[&str], folder: &Path) -> Vec<String> {
+    let (certificate, key) = authority.issue(names).write(folder);
+    let options = [
+        ("--tls-cert-file", certificate.as_path()),
+        ("--tls-key-file", key.as_path()),
+        ("--tls-ca-cert-file", authority.file()),
+        ("--tls-auth-clients", Path::new("no")),
+    ];
+    options.iter().flat_map(|(name, value)| [(*name).to_owned(), value.display().to_string()]).collect()
+}
+
+/// A server on TCP, in TLS, that ends with this process.
+pub(crate) struct RedisInTls {
+    port: u16,
+    child: Child,
+    _directory: TempDir,
+}
+
+impl RedisInTls {
+    pub(crate) fn start(authority: &Authority) -> Self {
+        let directory = tempfile::Builder::new().prefix("proxy-redis").tempdir_in("/tmp").unwrap();
+        let port = free_port();
+        let folder = directory.path().display().to_string();
+        let listen =
+            ["--port", "0", "--tls-port", &port.to_string(), "--bind", "127.0.0.1"].map(str::to_owned);
+        let rest = ["--save", "", "--dir", &folder, "--requirepass", "s3cret"].map(str::to_owned);
+        let child = spawn(
+            [listen.to_vec(), rest.to_vec(), tls_options(authority, &["localhost"], directory.path())]
+                .concat(),
+        );
+        let authority = authority.file().to_str().unwrap();
+        let ping = [
+            "--tls",
+            "--cacert",
+            authority,
+            "-a",
+            "s3cret",
+            "--no-auth-warning",
+            "-p",
+            &port.to_string(),
+            "PING",
+        ];
+        until("redis starts", || cli(&ping).stdout.starts_with(b"PONG"));
+        Self { port, child, _directory: directory }
+    }
+
+    pub(crate) fn url(&self, scheme: &str, host: &str) -> String {
+        format!("{scheme}://:s3cret@{host}:{}", self.port)
+    }
+}
+
+impl Drop for RedisInTls {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 

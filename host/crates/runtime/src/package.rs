@@ -41,7 +41,7 @@ fn wrap(module: &[u8]) -> Result<Vec<u8>, PackageError> {
         .and_then(|encoder| {
             encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         })
-        .and_then(|encoder| encoder.encode())
+        .and_then(|mut encoder| encoder.encode())
         .map_err(|error| PackageError(format!("this module cannot be made a component: {error:#}")))
 }
 

@@ -26,7 +26,7 @@ mod workspaces;
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Executor};
 
 pub use applets::{Applet, AppletDigest, NewApplet};
@@ -67,7 +67,7 @@ impl Store {
     pub async fn connect(database_url: &str) -> Result<Self, StoreError> {
         let options: PgConnectOptions =
             database_url.parse().map_err(StoreError::database("read the database URL"))?;
-        let options = options
+        let options = protected(options)
             .application_name("applet-store")
             .options([
                 ("search_path", "pg_catalog, pg_temp"),
@@ -98,5 +98,17 @@ impl Store {
     /// Closes every session and waits until they are gone.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// Modes that fall back to plain text without a word are taken for none: a server elsewhere then has to
+/// prove its name.
+fn protected(options: PgConnectOptions) -> PgConnectOptions {
+    let host = options.get_host();
+    let is_local = options.get_socket().is_some() || host.starts_with('/') || applet_types::is_loopback(host);
+    match options.get_ssl_mode() {
+        PgSslMode::Prefer | PgSslMode::Allow if is_local => options.ssl_mode(PgSslMode::Disable),
+        PgSslMode::Prefer | PgSslMode::Allow => options.ssl_mode(PgSslMode::VerifyFull),
+        PgSslMode::Disable | PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull => options,
     }
 }

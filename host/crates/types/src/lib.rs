@@ -15,6 +15,7 @@ mod ids;
 mod invocation;
 mod limits;
 mod name;
+mod place;
 mod ports;
 mod rows;
 mod value;
@@ -34,6 +35,7 @@ pub use limits::{
     RateLimits, StatementLimits, TenantLimits,
 };
 pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
+pub use place::is_loopback;
 pub use ports::{
     Account, Applets, AuditSink, ComponentReport, Database, Encoding, Gauge, HookCall, HookError, Login,
     Logins, Outcome, Resource, Secret, Statement, TenantClaim, TenantForm, TenantSigner, Transaction,

@@ -9,21 +9,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use applet_types::Secret;
-use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClientBuilder;
-use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, Value};
+use redis::{Pipeline, Value};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::breaker::Breaker;
 use super::counters::Counters;
+use super::servers::{CONNECT, Connection, RedisServers};
 
 /// How long a call may take.
 const CALL: Duration = Duration::from_millis(20);
-/// How long opening a connection may take.
-const CONNECT: Duration = Duration::from_secs(1);
 /// How often a lost connection is tried again, and a server that failed is probed.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -36,14 +31,8 @@ pub(super) enum Down {
     Unanswered,
 }
 
-#[derive(Clone)]
-enum Connection {
-    Single(MultiplexedConnection),
-    Cluster(ClusterConnection),
-}
-
 struct Shared {
-    urls: Vec<Secret>,
+    servers: RedisServers,
     connection: Mutex<Option<Connection>>,
     breaker: Mutex<Breaker>,
     counters: Arc<Counters>,
@@ -59,34 +48,15 @@ pub(super) struct Link {
     shared: Arc<Shared>,
 }
 
-/// Why a URL cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "`{0}` is not the URL of a Redis: write `redis://host:port`, `redis+unix:///path` or several of a cluster with commas"
-)]
-pub struct InvalidRedisUrl(String);
-
-/// The URLs of one server or of some nodes of a cluster, separated by commas.
-pub(super) fn parse(text: &str) -> Result<Vec<Secret>, InvalidRedisUrl> {
-    let urls: Vec<&str> = text.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
-    // A URL may carry a password.
-    let hidden =
-        || text.split_once("://").map_or_else(|| "…".to_owned(), |(scheme, _)| format!("{scheme}://…"));
-    if urls.is_empty() || urls.iter().any(|url| url.into_connection_info().is_err()) {
-        return Err(InvalidRedisUrl(hidden()));
-    }
-    Ok(urls.into_iter().map(Secret::new).collect())
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Link {
     /// Connects in the background.
-    pub(super) fn open(urls: Vec<Secret>, counters: Arc<Counters>) -> Self {
+    pub(super) fn open(servers: RedisServers, counters: Arc<Counters>) -> Self {
         let shared = Arc::new(Shared {
-            urls,
+            servers,
             connection: Mutex::default(),
             breaker: Mutex::default(),
             counters,
@@ -185,7 +155,7 @@ impl Shared {
         while !self.closed.load(Ordering::Relaxed) {
             let connected = lock(&self.connection).is_some();
             if !connected {
-                match timeout(CONNECT, connect(&self.urls)).await {
+                match timeout(CONNECT, self.servers.connect()).await {
                     Ok(Ok(connection)) => *lock(&self.connection) = Some(connection),
                     Ok(Err(error)) => tracing::debug!(kind = ?error.kind(), "redis cannot be reached"),
                     Err(_) => tracing::debug!("redis does not accept a connection"),
@@ -228,51 +198,4 @@ impl Shared {
 /// Whether the error says that an answer is not one to our question, rather than that there is none.
 fn is_out_of_step(error: &redis::RedisError) -> bool {
     matches!(error.kind(), redis::ErrorKind::UnexpectedReturnType | redis::ErrorKind::Parse)
-}
-
-async fn connect(urls: &[Secret]) -> redis::RedisResult<Connection> {
-    let Some(first) = urls.first() else { return cluster(urls).await };
-    if urls.len() > 1 {
-        return cluster(urls).await;
-    }
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(CONNECT));
-    let client = Client::open(first.reveal())?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    let info: String = redis::cmd("INFO").arg("cluster").query_async(&mut connection).await?;
-    if info.contains("cluster_enabled:1") { cluster(urls).await } else { Ok(Connection::Single(connection)) }
-}
-
-async fn cluster(urls: &[Secret]) -> redis::RedisResult<Connection> {
-    let client = ClusterClientBuilder::new(urls.iter().map(Secret::reveal))
-        .retries(2)
-        .connection_timeout(CONNECT)
-        .response_timeout(CONNECT)
-        .build()?;
-    Ok(Connection::Cluster(client.get_async_connection().await?))
-}
-
-/// The version of the Redis at this URL. `None` when it does not answer.
-///
-/// # Errors
-///
-/// When it is no URL of a Redis.
-pub async fn redis_version(url: &str) -> Result<Option<String>, InvalidRedisUrl> {
-    let urls = parse(url)?;
-    let Some(first) = urls.first() else { return Ok(None) };
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(CONNECT));
-    let asked = async {
-        let client = Client::open(first.reveal())?;
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        redis::cmd("INFO").arg("server").query_async::<String>(&mut connection).await
-    };
-    let info = asked.await.inspect_err(|error| tracing::warn!(kind = ?error.kind(), "redis does not answer"));
-    let version = |info: String| {
-        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"))?;
-        Some(version.trim().to_owned())
-    };
-    Ok(info.ok().and_then(version))
 }

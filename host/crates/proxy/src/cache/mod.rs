@@ -24,6 +24,7 @@ mod key;
 mod ledger;
 mod link;
 mod memory;
+mod servers;
 mod shared;
 mod through;
 mod watch;
@@ -38,7 +39,7 @@ use tokio::time::timeout;
 
 pub use counters::CacheCounts;
 use key::Asked;
-pub use link::{InvalidRedisUrl, redis_version};
+pub use servers::{InvalidRedisUrl, RedisServers};
 pub(crate) use through::settle;
 pub(crate) use write::Marked;
 
@@ -67,8 +68,8 @@ pub struct CacheConfig {
     pub login: Login,
     /// The secret of the database that keys and values are bound to. All hosts of a database have the same.
     pub secret: [u8; 32],
-    /// Where Redis is: a URL, or several of a cluster with commas. Without, answers are kept in memory.
-    pub redis: Option<String>,
+    /// Where Redis is. Without, answers are kept in memory.
+    pub redis: Option<RedisServers>,
     /// How much is kept.
     pub limits: HostLimits,
     /// Whether applets are going to write for a while. Then a host that caches in memory says so at once;
@@ -147,17 +148,18 @@ impl QueryCache {
     /// # Errors
     ///
     /// When the URL is not one of a Redis. One that cannot be reached is no error.
-    pub fn start(config: CacheConfig) -> Result<Self, InvalidRedisUrl> {
-        let urls = config.redis.as_deref().map(link::parse).transpose()?;
+    pub fn start(config: CacheConfig) -> Self {
         let secrets = Secrets::derive(&config.secret);
         let counters = Arc::new(Counters::default());
-        let sharing = if urls.is_some() { Sharing::Redis } else { Sharing::Nobody };
+        let sharing = if config.redis.is_some() { Sharing::Redis } else { Sharing::Nobody };
         let watch = Arc::new(Watch::new(config.target, config.login, sharing));
         if sharing == Sharing::Nobody && config.writes {
             watch.keep_announced();
         }
-        let shared = urls
-            .map(|urls| Shared { link: Link::open(urls, Arc::clone(&counters)), secrets: secrets.clone() });
+        let shared = config.redis.map(|servers| {
+            let link = Link::open(servers, Arc::clone(&counters));
+            Shared { link, secrets: secrets.clone() }
+        });
         let inner = Inner {
             sealer: Sealer::new(&secrets.values),
             secrets,
@@ -171,7 +173,7 @@ impl QueryCache {
             limits: config.limits,
             returning: std::sync::atomic::AtomicBool::new(false),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
     }
 
     /// What it is and has done.

@@ -7,6 +7,7 @@ mod hosts;
 mod proxied;
 mod sessions;
 mod signed;
+mod transport;
 mod usage;
 mod values;
 mod watchdog;

@@ -30,24 +30,20 @@ pub(crate) async fn bury(mut stream: Stream, key: CancelKey, target: &Target, bu
         if stream.finish().await.is_err() {
             return;
         }
-        let mut rest = BytesMut::with_capacity(8 << 10);
-        while stream.read_some(&mut rest).await.is_ok() {
-            rest.clear();
-        }
+        stream.drain().await;
     };
     if timeout(PATIENCE, ending).await.is_err() {
         tracing::warn!(process = key.process, "the server did not end a session in time");
     }
 }
 
-/// Asks the server to stop what the session is doing, on a connection of its own. The server answers by
-/// hanging up.
+/// Asks the server to stop what the session is doing, on a connection of its own that is protected as the
+/// session's is: who can read the key can cancel. The server answers by hanging up.
 async fn cancel(key: CancelKey, target: &Target) {
     let Ok(mut stream) = Stream::connect(&target.address).await else { return };
     let mut request = BytesMut::with_capacity(16);
     frontend::cancel_request(key.process, key.secret, &mut request);
     if stream.write_all(&request).await.is_ok() {
-        let mut answer = BytesMut::with_capacity(16);
-        while stream.read_some(&mut answer).await.is_ok() {}
+        stream.drain().await;
     }
 }

@@ -8,6 +8,8 @@ use postgres_protocol::message::backend::ErrorResponseBody;
 
 use applet_types::Failure;
 
+use super::transport::TransportError;
+
 /// An error that the server reported, without its words: they may quote values, another tenant's too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServerError {
@@ -47,6 +49,8 @@ pub(crate) enum WireError {
     Server(ServerError),
     /// The connection broke.
     Lost(io::Error),
+    /// There is no way to the server that is protected as it has to be.
+    Unprotected(TransportError),
     /// The server broke the protocol or said something that has no place here.
     Protocol(&'static str),
     /// The exchange was stopped by one of our limits, or never began because of a bad parameter.
@@ -59,6 +63,15 @@ impl From<io::Error> for WireError {
             // How postgres-protocol reports a message that it cannot read.
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Self::Protocol("unreadable message"),
             _ => Self::Lost(error),
+        }
+    }
+}
+
+impl From<TransportError> for WireError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Unreachable(error) => Self::Lost(error),
+            error => Self::Unprotected(error),
         }
     }
 }

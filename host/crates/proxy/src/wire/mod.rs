@@ -22,6 +22,7 @@
 //!
 //! Start reading at [`session::Session`]; [`run`] has the ways to use one.
 
+mod binding;
 mod close;
 mod error;
 mod prepared;
@@ -31,6 +32,8 @@ mod session;
 mod signing;
 mod startup;
 mod stream;
+mod tls;
+mod transport;
 
 pub(crate) use error::{ServerError, WireError};
 pub(crate) use prepared::Prepared;
@@ -40,3 +43,5 @@ pub(crate) use session::{Session, Status};
 pub(crate) use signing::{INVALID, Tenants};
 pub(crate) use startup::SessionSettings;
 pub use stream::Target;
+pub use tls::{Proof, Tls};
+pub use transport::{Transport, TransportError};

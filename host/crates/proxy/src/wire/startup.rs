@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::authentication::sasl::{
+    ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
+};
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
 use applet_types::{ExecutionLimits, Login};
 
 use super::error::{ServerError, WireError};
-use super::stream::{Stream, Target};
+use super::stream::{Binding, Stream, Target};
 use crate::tenure::Tenure;
 
 /// Settings that a session keeps for life.
@@ -146,6 +148,23 @@ async fn authenticate(
     }
 }
 
+/// The strongest of what the server offers and this connection allows.
+fn mechanism(
+    binding: Binding,
+    offer: &AuthenticationSaslBody,
+) -> Result<(&'static str, ChannelBinding), WireError> {
+    let offers = |wanted: &str| offer.mechanisms().any(|mechanism| Ok(mechanism == wanted));
+    match binding {
+        Binding::EndPoint(hash) if offers(SCRAM_SHA_256_PLUS)? => {
+            Ok((SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash)))
+        }
+        _ if !offers(SCRAM_SHA_256)? => Err(WireError::Protocol("the server does not offer scram-sha-256")),
+        // Says that we would have: a server that did offer it knows then that somebody took the offer away.
+        Binding::EndPoint(_) => Ok((SCRAM_SHA_256, ChannelBinding::unrequested())),
+        Binding::None => Ok((SCRAM_SHA_256, ChannelBinding::unsupported())),
+    }
+}
+
 async fn scram(
     stream: &mut Stream,
     incoming: &mut BytesMut,
@@ -153,12 +172,10 @@ async fn scram(
     settings: &SessionSettings,
     offer: &AuthenticationSaslBody,
 ) -> Result<(), WireError> {
-    if !offer.mechanisms().any(|mechanism| Ok(mechanism == SCRAM_SHA_256))? {
-        return Err(WireError::Protocol("the server does not offer scram-sha-256"));
-    }
-    let mut exchange = ScramSha256::new(login.password.reveal().as_bytes(), ChannelBinding::unsupported());
+    let (mechanism, binding) = mechanism(stream.binding(), offer)?;
+    let mut exchange = ScramSha256::new(login.password.reveal().as_bytes(), binding);
     let mut outgoing = BytesMut::with_capacity(256);
-    frontend::sasl_initial_response(SCRAM_SHA_256, exchange.message(), &mut outgoing)?;
+    frontend::sasl_initial_response(mechanism, exchange.message(), &mut outgoing)?;
     send(stream, &outgoing, settings).await?;
     let Message::AuthenticationSaslContinue(body) = receive(stream, incoming).await? else {
         return Err(WireError::Protocol("unexpected message in scram"));

@@ -26,7 +26,7 @@ fn module_for_wasip1() -> Vec<u8> {
                 i32.const 16))"#,
     )
     .unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     module
 }
 

@@ -4,6 +4,7 @@ mod coherence;
 mod faults;
 mod reads;
 mod speed;
+mod transport;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use applet_types::{
 use uuid::Uuid;
 
 use crate::testing::{Cluster, Database, Recorder, TestLogins, catalog, grants, invocation};
-use crate::{CacheConfig, CacheCounts, Proxy, ProxyConfig, QueryCache};
+use crate::{CacheConfig, CacheCounts, Proxy, ProxyConfig, QueryCache, RedisServers};
 
 /// A host: a proxy with a cache of its own.
 struct Host {
@@ -33,18 +34,22 @@ impl Host {
         Self::with(database, redis, HostLimits::default())
     }
 
-    fn with(database: &Database, redis: Option<&str>, mut limits: HostLimits) -> Self {
+    fn with(database: &Database, redis: Option<&str>, limits: HostLimits) -> Self {
+        let redis = redis.map(|url| RedisServers::parse(url, None, false).unwrap());
+        Self::beside(database, redis, limits)
+    }
+
+    fn beside(database: &Database, redis: Option<RedisServers>, mut limits: HostLimits) -> Self {
         limits.queue_wait_ms = 10_000;
         limits.queue_length = 1_000;
         let cache = QueryCache::start(CacheConfig {
             target: database.target(),
             login: Login { role: "postgres".to_owned(), password: Secret::new("") },
             secret: [42; 32],
-            redis: redis.map(str::to_owned),
+            redis,
             limits: limits.clone(),
             writes: true,
         });
-        let cache = cache.unwrap();
         let recorder = Arc::new(Recorder::default());
         let mut config =
             ProxyConfig::new(database.target(), Arc::new(catalog()), Arc::new(TestLogins), recorder.clone());
