@@ -8,6 +8,7 @@ mod generated;
 use applet_catalog::{Catalog, Tenancy};
 use applet_manifest::load;
 use applet_plan::{Plan, ProblemCode, Side, StepKind, diff, install, own_table_ddl};
+use applet_types::TenantForm;
 use common::{ai_chat, crm, example, golden, made, name, with};
 
 fn plan(manifest: &applet_manifest::ValidatedManifest, catalog: &Catalog) -> Plan {
@@ -89,6 +90,26 @@ fn s4_51_every_own_table_gets_forced_row_security_and_both_policies() {
     let text = plan(&ai_chat(), &crm()).render();
     for part in ["ENABLE ROW LEVEL SECURITY", "FORCE ROW LEVEL SECURITY", "AS PERMISSIVE", "AS RESTRICTIVE"] {
         assert_eq!(text.matches(part).count(), 1, "{part}");
+    }
+}
+
+#[test]
+fn d1_policies_ask_for_the_tenant_as_the_database_takes_it() {
+    let statements = |form| {
+        let plan = plan(&ai_chat(), &crm().taking_tenant(form));
+        plan.steps()
+            .iter()
+            .flat_map(|step| step.statements())
+            .map(|each| each.sql().to_owned())
+            .collect::<Vec<_>>()
+    };
+    for (form, asks, other) in [
+        (TenantForm::Plain, "current_setting('applet.tenant', true)", "applet_host.tenant()"),
+        (TenantForm::Signed, "(SELECT applet_host.tenant())", "current_setting"),
+    ] {
+        let statements = statements(form);
+        assert_eq!(statements.iter().filter(|sql| sql.contains(asks)).count(), 2, "{statements:#?}");
+        assert!(!statements.iter().any(|sql| sql.contains(other)), "{statements:#?}");
     }
 }
 
