@@ -217,7 +217,12 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let tally = Tallies::new().of(&"applet".parse().unwrap());
-            Self { meter: Arc::default(), tally, room: Arc::new(BackRoom::open(1).unwrap()), told: Arc::default() }
+            Self {
+                meter: Arc::default(),
+                tally,
+                room: Arc::new(BackRoom::open(1).unwrap()),
+                told: Arc::default(),
+            }
         }
 
         /// One whose applet has used far more than its part.
