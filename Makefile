@@ -4,7 +4,7 @@
 CARGO ?= cargo
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: demo test test-long check build program samples guests setup regen bench bench-http
+.PHONY: demo test test-long check build program samples guests setup regen bench bench-http bench-neighbours
 
 demo: program samples
 	$(PROFILE_DIR)/applet demo
@@ -52,3 +52,9 @@ bench: setup guests
 bench-http: setup guests
 	$(CARGO) build --release -p applet-host -p applet-tests --bins
 	tests/bench/http.sh
+
+# A quiet applet alone and beside eight that flood, loop, hog memory and hold transactions.
+bench-neighbours: setup guests
+	$(CARGO) build --release -p applet-host --bins
+	APPLET_BIN=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/applet NEIGHBOUR_CALLS=$(or $(NEIGHBOUR_CALLS),1000) \
+	host/with-postgres.sh $(CARGO) nextest run -p applet-tests --test neighbours --no-capture

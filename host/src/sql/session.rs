@@ -76,8 +76,10 @@ impl SqlSession {
         let capacity = opening.limits.host.audit_queue;
         let (queue, writer) = AuditQueue::start(target.clone(), prepared.keys.audit_login(), capacity, false);
         let keeper = prepared.keys.pool_login();
-        let mut config =
-            ProxyConfig::new(target, Arc::new(catalog), Arc::new(prepared.keys), Arc::new(queue));
+        let keys = Arc::new(prepared.keys);
+        let logins = Arc::clone(&keys);
+        let mut config = ProxyConfig::new(target, Arc::new(catalog), logins, Arc::new(queue));
+        config.tenants = Some(keys);
         config.limits = opening.limits.host.clone();
         config.keeper = Some(keeper);
         config.session_limits = opening.limits.execution.clone();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use applet_catalog::Catalog;
 use applet_gate::Wall;
-use applet_types::{AuditSink, ExecutionLimits, HostLimits, Login, Logins};
+use applet_types::{AuditSink, ExecutionLimits, HostLimits, Login, Logins, TenantSigner};
 
 use crate::cache::QueryCache;
 use crate::wire::Target;
@@ -23,6 +23,8 @@ pub struct ProxyConfig {
     pub session_limits: ExecutionLimits,
     /// Knows the login role of each applet and grant set.
     pub logins: Arc<dyn Logins>,
+    /// Signs the tenant where the database wants it signed. `None` tells it in the plain form, always.
+    pub tenants: Option<Arc<dyn TenantSigner>>,
     /// What the database looks like; replaced by [`Proxy::set_catalog`](crate::Proxy::set_catalog).
     pub catalog: Arc<Catalog>,
     /// Whether columns of keys that do not start with the tenant may be written (SPEC Decision 7).
@@ -52,6 +54,7 @@ impl ProxyConfig {
             keeper: None,
             session_limits: ExecutionLimits::default(),
             logins,
+            tenants: None,
             catalog,
             allow_global_keys: false,
             wall: Wall::Both,

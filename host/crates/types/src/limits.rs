@@ -227,11 +227,11 @@ impl Limits {
 limits! {
     /// What the host as a whole is held to; shared by all applets, so no manifest can name it.
     HostLimits {
-        /// Sessions of one applet, over all its roles (S4.61).
+        /// Sessions of one applet, over all its roles and all hosts (S4.61).
         sessions_per_applet: usize = 5, at most 40;
-        /// Sessions in use for one tenant at once.
+        /// Sessions in use for one tenant at once, over all hosts.
         sessions_per_tenant: usize = 10, at most 400;
-        /// Sessions of the shared pool, the budget per database (S4.7).
+        /// Sessions of the shared pool, the budget per database for all hosts (S4.7).
         sessions: usize = 40, at most 400;
         /// Milliseconds a statement may wait for a session.
         queue_wait_ms: u64 = 500, at most 10_000;

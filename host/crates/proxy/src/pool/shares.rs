@@ -151,11 +151,9 @@ fn surplus(mut held: usize, need: usize, free: usize, wanting: &[Wanting], may_l
     if wanting.iter().all(|other| other.wants == 0) {
         return 0;
     }
-    loop {
-        let Some(poorest) = wanting.iter().filter(|other| other.wants > 0).map(|other| other.held).min()
-        else {
-            break;
-        };
+    let poorest =
+        |wanting: &[Wanting]| wanting.iter().filter(|other| other.wants > 0).map(|other| other.held).min();
+    while let Some(poorest) = poorest(&wanting) {
         let last = held == 1 && poorest == 0 && may_lose_last;
         if held == 0 || (held <= need && held < poorest + 2 && !last) {
             break;
