@@ -1,7 +1,9 @@
 //! The host's side: a socket that answers with one line of JSON and hangs up.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +45,11 @@ impl Door {
         // A process id alone is not enough: two containers may share the directory.
         let path = folder.join(format!("{process}-{:08x}.{SUFFIX}", rand::random::<u32>()));
         let listener = UnixListener::bind(&path)
+            .and_then(|listener| {
+                // The folder keeps others out already; this says so where people look.
+                std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+                Ok(listener)
+            })
             .map_err(|error| CommandError::usage(format!("cannot open `{}`: {error}", path.display())))?;
         let read = move || {
             let status = proxy.status();
