@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod adopt;
 mod approve;
 mod audit;
 mod cache;
@@ -122,6 +123,7 @@ enum Command {
     Token(token::Token),
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
+    Adopt(adopt::Adopt),
     Cache(cache::Cache),
     Config(config::ConfigCommand),
 }
@@ -169,6 +171,7 @@ impl Cli {
             Command::Token(command) => command.run(output),
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
+            Command::Adopt(command) => command.run(output).await,
             Command::Cache(command) => command.run(output).await,
             Command::Config(command) => command.run(output),
         };

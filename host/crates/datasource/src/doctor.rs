@@ -45,6 +45,8 @@ pub struct Report {
     pub tables: Vec<TableReport>,
     /// What PUBLIC, and so every applet, can still use: it goes with the next preparation.
     pub missing_revokes: Vec<String>,
+    /// Tables with tenants' rows that applets cannot see, because the operator has not adopted them.
+    pub not_adopted: Vec<String>,
     /// What was left out of the catalogue, and why.
     pub remarks: Vec<String>,
 }
@@ -62,6 +64,7 @@ pub async fn examine(admin: &mut Admin, options: &CatalogOptions) -> Result<Repo
         upgrade_to: version.patched_by(),
         tables: reading.catalog.tables().map(|table| table_report(&reading.catalog, table)).collect(),
         missing_revokes: missing_revokes(admin).await?,
+        not_adopted: reading.catalog.not_adopted().iter().map(ToString::to_string).collect(),
         remarks: reading.remarks,
     })
 }
@@ -124,6 +127,10 @@ impl Report {
                     table.table
                 ));
             }
+        }
+        for table in &self.not_adopted {
+            problems
+                .push(format!("table `{table}` is not adopted: applets cannot see it until `applet adopt`"));
         }
         if !self.missing_revokes.is_empty() {
             problems.push(format!(

@@ -25,6 +25,7 @@ pub(crate) fn unhidden(catalog: &Catalog) -> Catalog {
             None => table,
         }
     }))
+    .hiding(catalog.not_adopted().clone())
 }
 
 /// Whoever reads a catalogue keeps hidden tables from everybody; planning has to know whose rows they hold.

@@ -20,6 +20,36 @@ CREATE TABLE IF NOT EXISTS applet_host.adopted (
     at               timestamptz NOT NULL DEFAULT now()
 );
 
+-- Preparations of a database that is not the host's own, each approved by an operator (`applet adopt`).
+CREATE TABLE IF NOT EXISTS applet_host.adoptions (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    digest    text NOT NULL,
+    actor     text NOT NULL,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    undone_by text,
+    undone_at timestamptz
+);
+
+-- Tables that applets may see because of that, and what to leave them with when it is undone.
+CREATE TABLE IF NOT EXISTS applet_host.adopted_tables (
+    relation         oid PRIMARY KEY,
+    adoption         bigint NOT NULL REFERENCES applet_host.adoptions,
+    had_row_security boolean NOT NULL,
+    policies         text[] NOT NULL
+);
+
+-- What PUBLIC has lost to us, and what others got by name instead: to be given back and taken away again.
+CREATE TABLE IF NOT EXISTS applet_host.moved_rights (
+    class     oid NOT NULL,
+    object    oid NOT NULL,
+    sub       integer NOT NULL,
+    grantee   oid NOT NULL,
+    privilege text NOT NULL,
+    grantable boolean NOT NULL,
+    taken     boolean NOT NULL,
+    PRIMARY KEY (class, object, sub, grantee, privilege, taken)
+);
+
 -- Login roles made for this database. The full digest stands here because the name has only a part of it.
 CREATE TABLE IF NOT EXISTS applet_host.login (
     role     name PRIMARY KEY,

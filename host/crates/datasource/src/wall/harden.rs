@@ -1,7 +1,7 @@
 //! Takes from PUBLIC what applets must not have, database by database.
 
 use crate::ddl::retrying;
-use crate::{Admin, Error};
+use crate::{Admin, Error, adopt};
 
 const HARDEN: &str = include_str!("harden.sql");
 const FUNCTIONS: &str = include_str!("public_functions.sql");
@@ -9,16 +9,21 @@ const VIEWS: &str = include_str!("public_views.sql");
 const DEFINERS: &str = include_str!("public_definers.sql");
 const RIGHTS: &str = include_str!("public_rights.sql");
 
-/// Runs `harden.sql`. It touches only what PUBLIC still has.
+/// Runs `harden.sql`, and writes down what it moved. It touches only what PUBLIC still has.
 pub(super) async fn apply(admin: &mut Admin) -> Result<(), Error> {
-    let script = HARDEN
+    if missing_revokes(admin).await?.is_empty() {
+        return Ok(());
+    }
+    retrying!(admin, "the rights of PUBLIC", { adopt::move_rights(admin, &script()).await })
+}
+
+/// The whole of it, for one transaction.
+pub(crate) fn script() -> String {
+    HARDEN
         .replace("{public_functions}", FUNCTIONS)
         .replace("{public_views}", VIEWS)
         .replace("{public_definers}", DEFINERS)
-        .replace("{public_rights}", RIGHTS);
-    retrying!(admin, "the rights of PUBLIC", {
-        admin.transact(std::slice::from_ref(&script), "cannot take rights from PUBLIC").await
-    })
+        .replace("{public_rights}", RIGHTS)
 }
 
 /// What PUBLIC, and so every applet, still holds of it: a line each.

@@ -53,6 +53,12 @@ pub(super) async fn ensure(admin: &mut Admin) -> Result<Keys, Error> {
 }
 
 async fn ensure_schema(admin: &mut Admin) -> Result<(), Error> {
+    let missing = missing(admin).await?;
+    if missing.is_empty() { Ok(()) } else { admin.transact(&missing, DOING).await }
+}
+
+/// The statements that bring the schema about; none if it is there.
+pub(crate) async fn missing(admin: &mut Admin) -> Result<Vec<String>, Error> {
     let version = format!("applet host, second wall {}", hex::encode(Sha256::digest(DEFINITION)));
     let home: Option<Home> =
         sqlx::query_as(HOME).fetch_optional(admin.session()).await.map_err(Error::statement(DOING))?;
@@ -61,10 +67,10 @@ async fn ensure_schema(admin: &mut Admin) -> Result<(), Error> {
         Some(Home { safe: false, .. }) => Err(Error::Unexpected(
             "schema `applet_host` exists and does not belong to a superuser".to_owned(),
         )),
-        Some(Home { comment: Some(comment), .. }) if comment == version => Ok(()),
+        Some(Home { comment: Some(comment), .. }) if comment == version => Ok(Vec::new()),
         Some(_) | None => {
             let mark = format!("COMMENT ON SCHEMA applet_host IS {}", literal(&version));
-            admin.transact(&[DEFINITION.to_owned(), mark], DOING).await
+            Ok(vec![DEFINITION.to_owned(), mark])
         }
     }
 }

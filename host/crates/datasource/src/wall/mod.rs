@@ -12,13 +12,13 @@
 //!
 //! Start reading at [`prepare`].
 
-mod harden;
-mod home;
+pub(crate) mod harden;
+pub(crate) mod home;
 mod names;
 pub(crate) mod policies;
 mod retire;
 mod rights;
-mod role;
+pub(crate) mod role;
 
 pub(crate) use harden::missing_revokes;
 pub use names::Keys;
@@ -26,8 +26,9 @@ pub use names::Keys;
 use applet_catalog::Catalog;
 use applet_types::{AppletId, Grants, Login, SqlName};
 
+use crate::catalog::{CatalogOptions, Reach};
 use crate::locks::{self, Lock};
-use crate::{Admin, Error};
+use crate::{Admin, Error, adopt};
 
 /// The role without privileges that the policies name; every applet role inherits it.
 pub const GUEST: &str = "applet_guest";
@@ -54,8 +55,8 @@ pub struct Preparation<'a> {
     pub grants: &'a Grants,
     /// The database as it is now.
     pub catalog: &'a Catalog,
-    /// The schemas whose tables are guarded; the same as were read into the catalogue.
-    pub schemas: &'a [String],
+    /// The tables that are guarded; the same as were read into the catalogue.
+    pub options: &'a CatalogOptions,
     /// Makes a second role that row security does not bind, to test the gate alone (`--wall gate`).
     pub bypass: bool,
     /// For what.
@@ -79,7 +80,7 @@ pub struct Prepared {
 ///
 /// # Errors
 ///
-/// [`Error::MissingRight`] for anybody but a superuser, [`Error::RoleTaken`] when the name of the role
+/// [`Error::MissingRight`] for anybody but a superuser, [`Error::NotAdopted`], [`Error::RoleTaken`] when the name of the role
 /// stands for other grants, [`Error::Contended`] when locks were not free in time.
 pub async fn prepare(admin: &mut Admin, preparation: &Preparation<'_>) -> Result<Prepared, Error> {
     if let Some(right) = missing_right(admin).await? {
@@ -95,7 +96,10 @@ pub async fn prepare(admin: &mut Admin, preparation: &Preparation<'_>) -> Result
 async fn prepare_locked(admin: &mut Admin, preparation: &Preparation<'_>) -> Result<Prepared, Error> {
     let owned: Vec<String> =
         preparation.grants.own_tables().map(|(_, table)| table.name().as_str().to_owned()).collect();
-    let keys = guard_database(admin, preparation.schemas, &owned).await?;
+    let (keys, guarded) = guard_database(admin, preparation.options, &owned).await?;
+    if !guarded {
+        return Err(Error::NotAdopted);
+    }
     let keys = if preparation.bypass { keys.bypassing() } else { keys };
     let login = keys.login_of(preparation.applet, preparation.grants.digest());
     let missing = role::ensure(admin, preparation, &login).await?;
@@ -106,31 +110,43 @@ async fn prepare_locked(admin: &mut Admin, preparation: &Preparation<'_>) -> Res
 }
 
 /// Prepares a database for no applet in particular: the host's schema, its secret, and the guards on
-/// every tenant's table. What `serve` does at start.
+/// every tenant's table. What `serve` does at start. A database that is not adopted, and that is not ours
+/// to prepare without, gets no more than what is the host's own.
 ///
 /// # Errors
 ///
 /// As [`prepare`].
-pub async fn prepare_database(admin: &mut Admin, schemas: &[String]) -> Result<Keys, Error> {
+pub async fn prepare_database(admin: &mut Admin, options: &CatalogOptions) -> Result<Keys, Error> {
     if let Some(right) = missing_right(admin).await? {
         return Err(Error::MissingRight { role: admin.role().to_owned(), right });
     }
     locks::acquire(admin, Lock::Prepare).await?;
-    let outcome = guard_database(admin, schemas, &[]).await;
+    let outcome = guard_database(admin, options, &[]).await;
     let released = locks::release(admin, Lock::Prepare).await;
-    let keys = outcome?;
+    let (keys, _) = outcome?;
     released.map(|()| keys)
 }
 
-async fn guard_database(admin: &mut Admin, schemas: &[String], owned: &[String]) -> Result<Keys, Error> {
+/// Says as well whether the second wall stands, which it does not in a database that has to be adopted first.
+async fn guard_database(
+    admin: &mut Admin,
+    options: &CatalogOptions,
+    owned: &[String],
+) -> Result<(Keys, bool), Error> {
     role::ensure_guest(admin).await?;
     let keys = home::ensure(admin).await?;
-    harden::apply(admin).await?;
-    policies::guard(admin, schemas, owned).await?;
+    let guarded = match options.reach {
+        Reach::Every => true,
+        Reach::Adopted => adopt::is_adopted(admin).await?,
+    };
+    if guarded {
+        harden::apply(admin).await?;
+        policies::guard(admin, options, owned).await?;
+    }
     retire::strangers(admin, &keys).await?;
     role::ensure_auditor(admin, &keys.audit_login()).await?;
     role::ensure_watcher(admin, &keys.cache_login()).await?;
-    Ok(keys)
+    Ok((keys, guarded))
 }
 
 /// Drops the role of a grant set that no installation uses any more. A role that does not exist is fine.
