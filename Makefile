@@ -4,9 +4,9 @@
 CARGO ?= cargo
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: demo test test-long check build program guests setup regen bench bench-http
+.PHONY: demo test test-long check build program samples guests setup regen bench bench-http bench-neighbours
 
-demo: program guests
+demo: program samples
 	$(PROFILE_DIR)/applet demo
 
 test: build guests
@@ -32,6 +32,9 @@ build: setup
 program: setup
 	$(CARGO) build --workspace --bins --quiet
 
+samples: setup
+	tests/guests/build.sh sample-applets
+
 guests: setup
 	tests/guests/build.sh
 
@@ -49,3 +52,9 @@ bench: setup guests
 bench-http: setup guests
 	$(CARGO) build --release -p applet-host -p applet-tests --bins
 	tests/bench/http.sh
+
+# A quiet applet alone and beside eight that flood, loop, hog memory and hold transactions.
+bench-neighbours: setup guests
+	$(CARGO) build --release -p applet-host --bins
+	APPLET_BIN=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/applet NEIGHBOUR_CALLS=$(or $(NEIGHBOUR_CALLS),1000) \
+	host/with-postgres.sh $(CARGO) nextest run -p applet-tests --test neighbours --no-capture

@@ -13,6 +13,7 @@ mod service;
 mod shutdown;
 mod sql;
 mod telemetry;
+mod top;
 mod wiring;
 
 use std::process::ExitCode;

@@ -36,6 +36,12 @@ impl Output {
         }
     }
 
+    /// Prints something beside the result, to standard error.
+    pub(crate) fn remark(self, text: impl fmt::Display) {
+        // A closed standard error leaves nobody to tell.
+        let _closed = writeln!(io::stderr(), "{text}");
+    }
+
     /// Prints something to know, to standard error.
     pub(crate) fn warning(self, text: impl fmt::Display) {
         // A closed standard error leaves nobody to tell.

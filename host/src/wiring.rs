@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use applet_accounts::Accounts;
 use applet_api::token::TokenKey;
 use applet_catalog::Catalog;
 use applet_datasource::catalog::{CatalogOptions, Reach};
@@ -43,6 +44,7 @@ pub(crate) struct Host {
     pub(crate) proxy: Proxy,
     pub(crate) cache: QueryCache,
     pub(crate) runtime: Arc<Runtime>,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) admin_url: String,
     pub(crate) catalog: CatalogOptions,
     audit: AuditWriter,
@@ -69,21 +71,23 @@ impl Host {
     /// tables, and finishes nothing yet.
     pub(crate) async fn open(place: &Place, purpose: Purpose, output: Output) -> Result<Self, CommandError> {
         let config = place.configuration()?;
-        let LimitsConfig { host: host_limits, component, manifest, .. } = config.limits.clone();
+        let LimitsConfig { host: host_limits, component, manifest, tenant, breaker, .. } =
+            config.limits.clone();
         let directory = directory_of(&config.place);
         let redis = redis(&config)?;
         let (postgres, endpoint) = database(&config, purpose, output).await?;
         let (target, admin_url) = (endpoint.target().clone(), endpoint.url().to_owned());
+        let options = catalog_options(&config);
+        let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
+        wall::check_rights(&mut admin, &options).await.map_err(unprepared)?;
         let store = Store::connect(&admin_url).await.map_err(told)?;
         store.migrate().await.map_err(told)?;
 
-        let options = catalog_options(&config);
-        let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
         if purpose.demo_data {
             demo_data::load_tables(&mut admin).await?;
             demo_data::load_workspaces(&store).await?;
         }
-        let keys = wall::prepare_database(&mut admin, &options).await.map_err(told)?;
+        let keys = wall::prepare_database(&mut admin, &options).await.map_err(unprepared)?;
         let reading = applet_datasource::catalog::read(&mut admin, &options).await.map_err(told)?;
         if purpose.serves {
             tell_not_adopted(&reading.catalog, output);
@@ -109,12 +113,15 @@ impl Host {
             limits: host_limits.clone(),
             writes: purpose.serves,
         });
-        let logins = Arc::new(keys);
+        let (keeper, logins) = (keys.pool_login(), Arc::new(keys));
+        let tenants = Arc::clone(&logins);
         let runtime_limits = RuntimeLimits::new(&host_limits, &component);
         let mut serving = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
         serving.limits = host_limits;
+        serving.keeper = Some(keeper);
         serving.session_limits = limits.execution.clone();
         serving.cache = Some(cache.clone());
+        serving.tenants = Some(tenants);
         let proxy = Proxy::new(serving);
         let runtime = Arc::new(runtime(&directory, proxy.clone(), runtime_limits)?);
         let sealing = match purpose.serves {
@@ -136,7 +143,19 @@ impl Host {
             now: Instant::now,
             faults: Faults::from_environment().map_err(told)?,
         });
-        Ok(Self { lifecycle, proxy, cache, runtime, admin_url, catalog: options, audit, sealing, postgres })
+        let accounts = Arc::new(Accounts::new(tenant, breaker, Instant::now()));
+        Ok(Self {
+            lifecycle,
+            proxy,
+            cache,
+            runtime,
+            accounts,
+            admin_url,
+            catalog: options,
+            audit,
+            sealing,
+            postgres,
+        })
     }
 
     /// Reads the database's catalogue again, for the proxy to go by.
@@ -242,7 +261,7 @@ fn new_secret(directory: &Path, file: &Path, secret: String) -> Result<String, C
     Ok(secret)
 }
 
-fn private_folder(directory: &Path) -> Result<(), CommandError> {
+pub(crate) fn private_folder(directory: &Path) -> Result<(), CommandError> {
     if directory.is_dir() {
         return Ok(());
     }
@@ -337,6 +356,16 @@ async fn check_version(admin: &mut Admin, purpose: Purpose, output: Output) -> R
         output.warning(holes);
     }
     Ok(())
+}
+
+/// Why a database could not be prepared; a program can tell a role that may not from anything else.
+fn unprepared(error: applet_datasource::Error) -> CommandError {
+    match error {
+        error @ applet_datasource::Error::MissingRight { .. } => {
+            CommandError::Refused { code: "missing-right", message: error.to_string() }
+        }
+        error => told(error),
+    }
 }
 
 /// Errors of set-up are for the operator, who sits at this terminal.

@@ -20,6 +20,12 @@ finish() { kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -
 trap finish EXIT
 
 export APPLET_DATA=$work/host APPLET_ALLOW_UNPATCHED=true
+# In the environment and not in the file below: rates reach an installation by its approval.
+export APPLET_LIMITS_RATE_INVOCATIONS_PER_SECOND=10000 APPLET_LIMITS_RATE_QUERIES_PER_MINUTE=6000000
+export APPLET_LIMITS_RATE_WRITES_PER_SECOND=10000 APPLET_LIMITS_RATE_ROWS_PER_MINUTE=600000000
+export APPLET_LIMITS_TENANT_CPU_MS_PER_MINUTE=3840000 APPLET_LIMITS_TENANT_DATABASE_MS_PER_MINUTE=24000000
+export APPLET_LIMITS_TENANT_ROWS_PER_MINUTE=6000000000 APPLET_LIMITS_TENANT_BYTES_PER_MINUTE=1099511627776
+export APPLET_LIMITS_TENANT_STATEMENTS_PER_MINUTE=60000000 APPLET_LIMITS_TENANT_HOST_CALLS_PER_MINUTE=600000000
 export DATABASE_URL=${APPLET_TEST_ADMIN_URL/\/postgres\?/\/bench?}
 psql -q "$APPLET_TEST_ADMIN_URL" -c 'CREATE DATABASE bench'
 psql -q -v ON_ERROR_STOP=1 "$DATABASE_URL" -f host/demo/schema.sql -f tests/bench/seed.sql
@@ -84,7 +90,7 @@ cpu() { # process: microseconds of CPU so far
 }
 median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR + 1) / 2)]}'; }
 
-echo "bench: $sessions sessions, $seconds s a round, $rounds rounds; raised:"
+echo "bench: $sessions sessions, $seconds s a round, $rounds rounds; raised: every rate and tenant budget, and"
 sed -n "3,\$s/^ */bench:   /p" "$work/applet.yaml"
 printf '%-11s %5s %12s %12s %7s %14s %14s %9s %9s\n' hook conns applet/s native/s ratio 'applet p50/p99' 'native p50/p99' 'us/req a' 'us/req n'
 for c in $connections; do

@@ -56,6 +56,7 @@ pub fn guest(name: &str) -> PathBuf {
 pub struct HostDirectory {
     folder: TempDir,
     database: Option<String>,
+    settings: Vec<(String, String)>,
 }
 
 impl Default for HostDirectory {
@@ -74,7 +75,7 @@ impl HostDirectory {
         let folder = tempfile::Builder::new().prefix("applet-e2e-").tempdir().unwrap();
         // As root, the private PostgreSQL runs as another user, who has to get through.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-        Self { folder, database: None }
+        Self { folder, database: None, settings: Vec::new() }
     }
 
     /// A new one for hosts on this database instead of a private PostgreSQL.
@@ -84,6 +85,26 @@ impl HostDirectory {
     /// When it cannot be made.
     pub fn on(url: &str) -> Self {
         Self { database: Some(url.to_owned()), ..Self::new() }
+    }
+
+    /// With this limit (`rate.writes_per_second`), for every command: what is raised reaches an installation by
+    /// its approval.
+    #[must_use]
+    pub fn with_limit(mut self, limit: &str, value: u64) -> Self {
+        let name = format!("APPLET_LIMITS_{}", limit.replace('.', "_")).to_ascii_uppercase();
+        self.settings.push((name, value.to_string()));
+        self
+    }
+
+    /// With rates and budgets that no test reaches: for tests that put a host under load on purpose.
+    #[must_use]
+    pub fn under_load(self) -> Self {
+        self.with_limit("rate.invocations_per_second", 10_000)
+            .with_limit("rate.queries_per_minute", 6_000_000)
+            .with_limit("rate.writes_per_second", 10_000)
+            .with_limit("tenant.cpu_ms_per_minute", 3_840_000)
+            .with_limit("tenant.database_ms_per_minute", 24_000_000)
+            .with_limit("tenant.statements_per_minute", 60_000_000)
     }
 
     /// The folder for files of a test.
@@ -102,6 +123,7 @@ impl HostDirectory {
         if let Some(url) = &self.database {
             command.env("DATABASE_URL", url);
         }
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -259,19 +281,56 @@ impl Host<'_> {
     ///
     /// When the host does not answer at all.
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        self.try_request(method, path, headers, body).unwrap()
+    }
+
+    /// Calls a hook over HTTP with this token, on a host that may be gone or stopped.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or half of one.
+    pub fn try_hook_with(
+        &self,
+        token: &str,
+        of: &Tenant,
+        applet: &str,
+        hook: &str,
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let path = format!("/api/v2/workspaces/{}/applets/{applet}/hooks/{hook}", of.workspace);
+        self.try_request("POST", &path, &[("Authorization", &format!("Bearer {token}"))], body)
+    }
+
+    fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: host\r\nConnection: close\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-        stream.write_all(request.as_bytes()).unwrap();
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        stream.read_to_string(&mut answer)?;
+        let cut = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(cut)?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(cut)?;
+        Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+    }
+
+    /// Sends the process a signal: stopped and continued, it is a host that was away for a while.
+    ///
+    /// # Panics
+    ///
+    /// When it is gone.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Asks the host to stop, and waits until it has.

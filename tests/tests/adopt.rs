@@ -1,6 +1,6 @@
 //! `applet adopt`, as an operator of somebody else's database uses it.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

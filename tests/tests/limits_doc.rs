@@ -5,7 +5,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use applet_types::{ComponentLimits, ExecutionLimits, HostLimits, ManifestLimits, StatementLimits};
+use applet_types::{
+    BreakerLimits, ComponentLimits, ExecutionLimits, HostLimits, ManifestLimits, RateLimits, StatementLimits,
+    TenantLimits,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,7 +35,7 @@ fn table(
     }
 }
 
-/// Spec: S4.5-6, S4.56-61
+/// Spec: S4.5-6, S4.56-61, S4x.5, S4x.6, F4
 #[test]
 fn documented_limits_are_those_that_ship() {
     let mut text = String::from(
@@ -62,6 +65,27 @@ fn documented_limits_are_those_that_ship() {
         "One statement and one invocation, at run time",
         ExecutionLimits::MEANINGS,
         [&ExecutionLimits::default(), &ExecutionLimits::MAXIMUM],
+    );
+    table(
+        &mut text,
+        "rate",
+        "One installation, from invocation to invocation, on one host",
+        RateLimits::MEANINGS,
+        [&RateLimits::default(), &RateLimits::MAXIMUM],
+    );
+    table(
+        &mut text,
+        "tenant",
+        "All applets of a tenant together, on one host",
+        TenantLimits::MEANINGS,
+        [&TenantLimits::default(), &TenantLimits::MAXIMUM],
+    );
+    table(
+        &mut text,
+        "breaker",
+        "An installation that keeps failing",
+        BreakerLimits::MEANINGS,
+        [&BreakerLimits::default(), &BreakerLimits::MAXIMUM],
     );
     table(
         &mut text,
@@ -95,5 +119,7 @@ fn documented_limits_are_those_that_ship() {
     let statement = StatementLimits::default();
     let execution = ExecutionLimits::default();
     assert_eq!((statement.rows, statement.joins, statement.subqueries), (1_000, 3, 2));
+    let rate = RateLimits::default();
+    assert_eq!((rate.invocations_per_second, rate.writes_per_second), (50, 100));
     assert_eq!((execution.statement_timeout_ms, HostLimits::default().sessions_per_applet), (5_000, 5));
 }

@@ -152,7 +152,8 @@ fn explain_shows_the_rewritten_statement_or_points_into_the_refused_one() {
 /// Spec: S4.61, S4x.8
 #[test]
 fn hostile_hooks_end_and_leave_their_neighbour_and_the_connections_alone() {
-    let directory = HostDirectory::new();
+    // Every hook is to run every time: not left alone because the others have failed.
+    let directory = HostDirectory::new().under_load().with_limit("breaker.failures", 10_000);
     let host = directory.serve();
     host.submit(&sample_manifest(), &ai_chat());
     host.install(&ALDER, "ai-chat");
@@ -174,7 +175,7 @@ fn hostile_hooks_end_and_leave_their_neighbour_and_the_connections_alone() {
         for _ in 0..6 {
             let answer = host.hook(&ALDER, &ALDER, "hostile", hook, "null");
             assert_ne!(answer.json()["code"], "connection-cap", "{hook}: {}", answer.body);
-            assert_ne!(answer.status, 500, "{hook}: {}", answer.body);
+            assert!(answer.status < 500 || answer.status == 504, "{hook}: {}", answer.body);
         }
         let neighbour = host.hook(&ALDER, &ALDER, "ai-chat", "summary", "null");
         assert_eq!(neighbour.status, 200, "after {hook}: {}", neighbour.body);
@@ -204,5 +205,9 @@ fn the_demo_runs_and_shows_each_tenant_its_own_rows() {
     assert!(
         upgrade.contains("Alder Dental  1.1.0 summary") && upgrade.contains("Birch Realty  1.0.0 summary")
     );
+    // The cache: the same question again, and after a write.
+    let line = |when: &str| upgrade.lines().find(|line| line.trim_start().starts_with(when)).unwrap();
+    assert!(line("asked twice").ends_with("5 reads from the cache, 0 from PostgreSQL"), "{upgrade}");
+    assert!(!line("has written").contains(" 0 from PostgreSQL"), "{upgrade}");
     assert!(upgrade.contains("runs 1.0.0 again"));
 }

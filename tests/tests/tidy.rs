@@ -11,6 +11,7 @@ use serde_json::Value;
 /// Which of our crates each of our crates may use, tests aside.
 const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("applet-types", &[]),
+    ("applet-accounts", &["applet-types"]),
     ("applet-catalog", &["applet-types"]),
     ("applet-manifest", &["applet-types"]),
     ("applet-gate", &["applet-types", "applet-catalog"]),

@@ -101,7 +101,7 @@ fn f7_no_call_fails_during_twenty_upgrades_and_five_rollbacks_and_each_sees_one_
     println!("seed {seed}");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let database = runtime.block_on(Database::empty());
-    let directory = HostDirectory::on(&database.url());
+    let directory = HostDirectory::on(&database.url()).under_load();
     let host = directory.serve();
     for n in (0..=UPGRADES).rev() {
         host.submit(&write(&directory, n, ""), &guest("guest_versions"));

@@ -181,7 +181,7 @@ impl Stage {
             payload: payload.to_owned(),
             locale: "en".to_owned(),
         };
-        self.service.call(&caller, request).await.map_err(failed)
+        self.service.call(&caller, request).await.answer.map_err(failed)
     }
 
     async fn invocation(&self, tenant: &DemoTenant) -> Result<Invocation, CommandError> {

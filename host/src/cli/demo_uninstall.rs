@@ -85,7 +85,7 @@ async fn summary(service: &Service, applet: &AppletId, tenant: &DemoTenant) -> R
         locale: "en".to_owned(),
     };
     let caller = Caller { role: Role::Platform, ..admin_of(tenant) };
-    service.call(&caller, request).await.map_err(failed)
+    service.call(&caller, request).await.answer.map_err(failed)
 }
 
 /// What the tenant has in the applet's own table, read as the applet.

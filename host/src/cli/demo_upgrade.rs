@@ -61,6 +61,7 @@ impl Stage {
             let summary = self.call(tenant, "summary", "null").await?;
             output.progress(format_args!("  {:<13} {version} summary -> {summary}", tenant.name));
         }
+        self.cached(tenant).await?;
         let back = UpgradeOptions::default();
         let report =
             lifecycle.rollback(&admin, workspace, &self.applet, &back, &steps).await.map_err(refused)?;

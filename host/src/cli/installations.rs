@@ -9,9 +9,11 @@ use serde_json::json;
 
 use super::operator::{Operator, refused};
 use crate::output::{CommandError, Output, Table};
+use crate::top::circuits;
 use crate::wiring::{Host, Purpose};
 
-/// Lists a tenant's installations with their states.
+/// Lists a tenant's installations with their states, and their circuits on hosts that serve from this data
+/// directory: an applet that keeps failing is left alone for a while.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,9 +27,10 @@ pub(crate) struct Installations {
 impl Installations {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let context = self.operator.context()?;
+        let circuits = circuits(&self.operator.place.directory()?).await;
         let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
         let store = host.lifecycle.store();
-        let mut table = Table::new(["applet", "workspace", "state", "what next"]);
+        let mut table = Table::new(["applet", "workspace", "state", "circuit", "what next"]);
         let mut records = Vec::new();
         let listed = store.installations(context.tenant).await;
         for status in listed.map_err(|error| refused(LifecycleError::from(error)))? {
@@ -36,10 +39,12 @@ impl Installations {
             let kind = operation.as_ref().map_or("install", |operation| operation.kind.as_str());
             let failure = operation.as_ref().and_then(|operation| operation.failure.as_ref());
             let next = next(&status, kind);
+            let circuit = circuits.get(&status.id);
             table.row([
                 status.applet.to_string(),
                 status.workspace.to_string(),
                 in_words(status.state, failure.map(|failure| failure.message.as_str())),
+                circuit.map_or("", |state| state.as_str()).to_owned(),
                 next.clone(),
             ]);
             records.push(json!({
@@ -50,6 +55,7 @@ impl Installations {
                 "failure": failure,
                 "generation": status.generation,
                 "updated_at": status.updated_at,
+                "circuit": circuit,
                 "next": next,
             }));
         }

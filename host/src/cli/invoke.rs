@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use applet_api::{CallError, HookRequest, Hooks};
-use applet_types::{HookError, HookName};
+use applet_types::{HookError, HookName, Usage};
 use clap::Args;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::operator::{Operator, Where};
@@ -18,7 +20,9 @@ use crate::wiring::{Host, Purpose};
 #[command(after_help = "\
 Examples:
   applet invoke ai-chat summary --workspace 11111111-0000-4000-8000-000000000001
-  applet invoke ai-chat reply '{\"chat_id\": 1}' --workspace …")]
+  applet invoke ai-chat reply '{\"chat_id\": 1}' --workspace …
+  applet invoke ai-chat summary --workspace … --usage      what it cost, to standard error
+  applet --json invoke ai-chat summary --workspace …       {\"answer\": …, \"usage\": …}")]
 pub(crate) struct Invoke {
     #[command(flatten)]
     operator: Operator,
@@ -30,6 +34,9 @@ pub(crate) struct Invoke {
     /// Its argument, JSON text.
     #[arg(value_name = "JSON", default_value = "null")]
     payload: String,
+    /// Say what the invocation has used.
+    #[arg(long)]
+    usage: bool,
 }
 
 impl Invoke {
@@ -46,15 +53,35 @@ impl Invoke {
             payload: self.payload,
             locale: "en".to_owned(),
         };
-        let answer = service.call(&caller, request).await;
+        let reply = service.call(&caller, request).await;
         drop(service);
         if let Some(host) = Arc::into_inner(host) {
             host.close().await?;
         }
-        let answer = answer.map_err(failed)?;
-        output.result(&RawValue::from_string(answer.clone()).map_err(crate::wiring::told)?, &answer);
+        if let Some(usage) = reply.usage.filter(|_| self.usage) {
+            output.remark(in_words(&usage));
+        }
+        let answer = reply.answer.map_err(failed)?;
+        let value = RawValue::from_string(answer.clone()).map_err(crate::wiring::told)?;
+        output.result(&json!({ "answer": value, "usage": reply.usage }), &answer);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn in_words(usage: &Usage) -> String {
+    let ms = |us: u64| Duration::from_micros(us).as_secs_f64() * 1_000.0;
+    format!(
+        "used {:.1} ms, of it {:.1} ms CPU and {:.1} ms database; {} KiB memory, {} statements, {} rows, {} \
+         bytes, {} host calls",
+        ms(usage.wall_us),
+        ms(usage.cpu_us),
+        ms(usage.database_us),
+        usage.memory_bytes / 1_024,
+        usage.statements,
+        usage.rows,
+        usage.bytes,
+        usage.host_calls
+    )
 }
 
 /// A hook that gave no answer, for the terminal.

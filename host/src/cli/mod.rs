@@ -7,6 +7,7 @@ mod cache;
 mod check;
 mod config;
 mod demo;
+mod demo_cache;
 mod demo_uninstall;
 mod demo_upgrade;
 mod disable;
@@ -24,6 +25,7 @@ mod serve;
 mod sql;
 mod submit;
 mod token;
+mod top;
 mod uninstall;
 mod upgrade;
 mod workspace;
@@ -61,6 +63,7 @@ Examples:
   applet check manifest.yaml         is this manifest valid?
   applet sql --admin-database URL --manifest manifest.yaml --tenant UUID 'SELECT * FROM clients'
   applet serve                       hooks over HTTP
+  applet top                         what applets are doing at this moment
 
 `applet help COMMAND` has examples for each command.";
 
@@ -72,8 +75,9 @@ pub(crate) struct Place {
     /// Folder for the private PostgreSQL, keys and compiled components.
     #[arg(long, env = "APPLET_DATA", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// A PostgreSQL to use instead of a private one; its URL needs a superuser's rights for set-up. Another
-    /// machine has to prove its name by TLS; `sslrootcert` in the URL names the authority.
+    /// A PostgreSQL to use instead of a private one. Its URL is a superuser's, or that of a role with CREATEROLE
+    /// that owns the database and its tables: host/docs/managed-postgresql.md. Another machine has to prove its
+    /// name by TLS; `sslrootcert` in the URL names the authority: host/docs/transport.md.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
     /// Answer reads and refusals only once they are recorded durably in the audit trail.
@@ -121,6 +125,7 @@ enum Command {
     Sql(sql::Sql),
     Serve(serve::Serve),
     Token(token::Token),
+    Top(top::Top),
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
     Adopt(adopt::Adopt),
@@ -169,6 +174,7 @@ impl Cli {
             Command::Sql(command) => command.run(output).await,
             Command::Serve(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
+            Command::Top(command) => command.run(output).await,
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
             Command::Adopt(command) => command.run(output).await,

@@ -19,6 +19,7 @@ use crate::housekeeping::Housekeeping;
 use crate::output::{CommandError, Output};
 use crate::service::Service;
 use crate::shutdown;
+use crate::top::Door;
 use crate::wiring::{Host, Purpose, told};
 
 /// How long calls that run may take to end after a stop was asked for (G47).
@@ -72,9 +73,12 @@ impl Serve {
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| CommandError::usage(format!("cannot listen on {listen}: {error}")))?;
-        output.progress(format_args!("listening on http://{}", listener.local_addr().map_err(told)?));
+        let listening = listener.local_addr().map_err(told)?;
+        let door = self.door(&host, listening, output);
+        output.progress(format_args!("listening on http://{listening}"));
         let housekeeping = Housekeeping::start(Arc::clone(&host));
         let served = serve(listener, applet_api::router(service, verifier)).await;
+        drop(door);
         housekeeping.stop().await;
         served?;
         output.progress("stopped");
@@ -83,6 +87,17 @@ impl Serve {
             // Calls that outlived the drain still hold it; the process ends them.
             None => Ok(ExitCode::SUCCESS),
         }
+    }
+}
+
+impl Serve {
+    /// A host that cannot be looked into serves all the same.
+    fn door(&self, host: &Host, listening: SocketAddr, output: Output) -> Option<Door> {
+        let (accounts, proxy) = (Arc::clone(&host.accounts), host.proxy.clone());
+        let opened = self.place.directory().and_then(|at| Door::open(&at, accounts, proxy, listening));
+        opened
+            .inspect_err(|error| output.warning(format_args!("`applet top` will not see this host: {error}")))
+            .ok()
     }
 }
 

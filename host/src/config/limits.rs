@@ -2,7 +2,8 @@
 //! (SPEC S4.60, `host/docs/limits.md`).
 
 use applet_types::{
-    CacheLimits, ComponentLimits, ExecutionLimits, HostLimits, Limits, ManifestLimits, StatementLimits,
+    BreakerLimits, CacheLimits, ComponentLimits, ExecutionLimits, HostLimits, Limits, ManifestLimits,
+    RateLimits, StatementLimits, TenantLimits,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +24,12 @@ pub(crate) struct LimitsConfig {
     pub(crate) statement: StatementLimits,
     /// One statement and one invocation, at run time.
     pub(crate) execution: ExecutionLimits,
+    /// One installation, from invocation to invocation.
+    pub(crate) rate: RateLimits,
+    /// One tenant, all its applets together.
+    pub(crate) tenant: TenantLimits,
+    /// When an installation that keeps failing is left alone.
+    pub(crate) breaker: BreakerLimits,
     /// The host as a whole.
     pub(crate) host: HostLimits,
     /// A component and its package.
@@ -36,6 +43,9 @@ impl LimitsConfig {
     pub(super) const MAXIMUM: Self = Self {
         statement: StatementLimits::MAXIMUM,
         execution: ExecutionLimits::MAXIMUM,
+        rate: RateLimits::MAXIMUM,
+        tenant: TenantLimits::MAXIMUM,
+        breaker: BreakerLimits::MAXIMUM,
         host: HostLimits::MAXIMUM,
         component: ComponentLimits::MAXIMUM,
         manifest: ManifestLimits::MAXIMUM,
@@ -46,7 +56,9 @@ impl LimitsConfig {
         Limits {
             statement: self.statement.clone(),
             execution: self.execution.clone(),
+            rate: self.rate.clone(),
             cache: Some(CacheLimits::MAXIMUM),
+            reuse: true,
         }
     }
 

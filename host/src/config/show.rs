@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use applet_types::{ComponentLimits, ExecutionLimits, HostLimits, ManifestLimits, StatementLimits};
+use applet_types::{
+    BreakerLimits, ComponentLimits, ExecutionLimits, HostLimits, ManifestLimits, RateLimits, StatementLimits,
+    TenantLimits,
+};
 use serde_json::{Value, json};
 
 use super::limits::{LimitsConfig, flat};
@@ -11,6 +14,9 @@ use super::{Config, as_json};
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     ("statement", StatementLimits::MEANINGS),
     ("execution", ExecutionLimits::MEANINGS),
+    ("rate", RateLimits::MEANINGS),
+    ("tenant", TenantLimits::MEANINGS),
+    ("breaker", BreakerLimits::MEANINGS),
     ("host", HostLimits::MEANINGS),
     ("component", ComponentLimits::MEANINGS),
     ("manifest", ManifestLimits::MEANINGS),

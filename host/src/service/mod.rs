@@ -1,5 +1,6 @@
 //! Hooks, called: from a caller and a name to an answer, through the store and the runtime.
 
+mod circuit;
 mod memory;
 mod running;
 
@@ -8,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use applet_api::token::Caller;
-use applet_api::{CallError, HookRequest, Hooks};
+use applet_api::{CallError, HookRequest, Hooks, Reply};
 use applet_store::Installation;
-use applet_types::{Applets, ErrorCode, Failure, HookCall, HookError, InstallationId, RequestId};
+use applet_types::{Applets, Budget, ErrorCode, Failure, HookCall, HookError, InstallationId, RequestId};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
@@ -152,21 +153,39 @@ fn request_id() -> RequestId {
 
 #[async_trait]
 impl Hooks for Service {
-    async fn call(&self, caller: &Caller, request: HookRequest) -> Result<String, CallError> {
+    async fn call(&self, caller: &Caller, request: HookRequest) -> Reply {
+        let began = Instant::now();
         let key = (caller.tenant, request.workspace, request.applet);
         let running = self.running.begin(key.clone());
-        let installation = self.installation(key).await?;
-        let invocation =
-            installation.invocation(request_id(), caller.actor(), &request.locale, Instant::now());
+        let installation = match self.installation(key).await {
+            Ok(installation) => installation,
+            Err(error) => return Reply::refused(error),
+        };
+        let mut invocation = installation.invocation(request_id(), caller.actor(), &request.locale, began);
+        let admitted = match self.host.accounts.admit(&invocation, Instant::now()) {
+            Ok(admitted) => admitted,
+            Err(failure) => return Reply::refused(failure),
+        };
+        invocation.budget = Arc::new(Budget::on(admitted.account()));
+        let invocation = Arc::new(invocation);
         let hook = HookCall::Named { name: request.hook, payload: request.payload };
-        tokio::select! {
-            answer = self.host.runtime.call(installation.component, Arc::new(invocation), hook) => Ok(answer?),
+        let outcome = tokio::select! {
+            outcome = self.host.runtime.call(installation.component, Arc::clone(&invocation), hook) => outcome,
             // Dropping the call ends the instance; an open transaction is rolled back with it.
             () = running.ended() => {
                 let why = "the applet was switched off while the hook ran";
-                Err(HookError::Host(Failure::new(ErrorCode::AppletDisabled, why)).into())
+                Err(Failure::new(ErrorCode::AppletDisabled, why).into())
             }
+        };
+        let (budget, now) = (&invocation.budget, Instant::now());
+        if let Some(change) = admitted.ended(&outcome, budget.was_turned_away(), now) {
+            circuit::log(change, &invocation, &outcome);
         }
+        let usage = budget.usage(now.duration_since(began));
+        tracing::debug!(
+            target: "service.usage", request = %invocation.request, applet = %invocation.applet, ?usage, "ended"
+        );
+        Reply { answer: outcome.map_err(CallError::from), usage: Some(usage) }
     }
 
     async fn ready(&self) -> Result<(), String> {

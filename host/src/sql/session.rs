@@ -78,9 +78,13 @@ impl SqlSession {
 
         let capacity = opening.limits.host.audit_queue;
         let (queue, writer) = AuditQueue::start(target.clone(), prepared.keys.audit_login(), capacity, false);
-        let mut config =
-            ProxyConfig::new(target, Arc::new(catalog), Arc::new(prepared.keys), Arc::new(queue));
+        let keeper = prepared.keys.pool_login();
+        let keys = Arc::new(prepared.keys);
+        let logins = Arc::clone(&keys);
+        let mut config = ProxyConfig::new(target, Arc::new(catalog), logins, Arc::new(queue));
+        config.tenants = Some(keys);
         config.limits = opening.limits.host.clone();
+        config.keeper = Some(keeper);
         config.session_limits = opening.limits.execution.clone();
         config.allow_global_keys = true;
         config.wall = opening.wall;

@@ -9,6 +9,7 @@
     reason = "a benchmark that cannot be set up has nothing to say"
 )]
 
+mod cached;
 mod measure;
 mod native;
 mod setup;
@@ -19,13 +20,13 @@ use std::sync::Arc;
 use applet_datasource::wall::{self, Preparation, Purpose};
 use applet_datasource::{Admin, catalog::CatalogOptions};
 use applet_gate::{ScopeContext, Wall, scope};
-use applet_proxy::{Proxy, ProxyConfig};
+use applet_proxy::Proxy;
 use applet_types::{Database as _, Encoding, Statement, StatementLimits, Value};
 use sqlx::Connection;
 use uuid::Uuid;
 
 use crate::measure::{Arm, compare, line};
-use crate::setup::{Bench, NEIGHBOUR, TENANT, invocation, target};
+use crate::setup::{Bench, NEIGHBOUR, TENANT, invocation};
 
 const ONE: &str = "SELECT id, first_name, last_name, phone, status FROM clients WHERE id = $1";
 const HUNDRED: &str = "SELECT id, first_name, last_name, phone, status FROM clients ORDER BY id LIMIT 100";
@@ -52,13 +53,14 @@ fn main() {
         "us per call, lower quartile", "applet", "native", "ratio"
     );
     // A name on the command line runs that part alone.
-    let parts: [Part; 7] = [
+    let parts: [Part; 8] = [
         ("gate", gate),
         ("hello", hello),
         ("client1", client1),
         ("clients100", clients100),
         ("insert", insert),
         ("parts", parts),
+        ("cached", cached::part),
         ("sessions", sessions),
     ];
     let chosen = |name: &str| std::env::args().any(|argument| argument == name);
@@ -98,14 +100,16 @@ fn gate(bench: &Bench) {
 }
 
 fn hello(bench: &Bench) {
-    let [took] = compare([hook(bench, "hello", "null")]);
-    line("hook `hello`, fresh instance", took, None, "<= 15 us");
+    let [fresh, warm] = compare([hook(bench, "hello", "null"), warm_hook(bench, "hello", "null")]);
+    line("hook `hello`, fresh instance", fresh, None, "<= 15 us");
+    line("  warm instance", warm, None, "");
 }
 
 fn client1(bench: &Bench) {
     let native = RefCell::new(bench.native());
-    let [whole, statement, plain] = compare([
+    let [whole, warm, statement, plain] = compare([
         hook(bench, "client1", r#"{"id":500}"#),
+        warm_hook(bench, "client1", r#"{"id":500}"#),
         query(bench, &bench.proxy, ONE, vec![Value::Integer(500)], &[TENANT]),
         Box::new(|| {
             let client = bench.tokio.block_on(native::one_row(&mut native.borrow_mut(), TENANT));
@@ -113,13 +117,15 @@ fn client1(bench: &Bench) {
         }),
     ]);
     line("hook, one row, fresh / sqlx", whole, Some(plain), "<= x1.9");
+    line("  in a warm instance", warm, Some(plain), "");
     line("  its statement alone / sqlx", statement, Some(plain), "");
 }
 
 fn clients100(bench: &Bench) {
     let native = RefCell::new(bench.native());
-    let [whole, statement, plain] = compare([
+    let [whole, warm, statement, plain] = compare([
         hook(bench, "clients100", "null"),
+        warm_hook(bench, "clients100", "null"),
         query(bench, &bench.proxy, HUNDRED, Vec::new(), &[TENANT]),
         Box::new(|| {
             let clients = bench.tokio.block_on(native::hundred_rows(&mut native.borrow_mut(), TENANT));
@@ -127,18 +133,21 @@ fn clients100(bench: &Bench) {
         }),
     ]);
     line("hook, 100 rows, fresh / sqlx", whole, Some(plain), "<= x1.10");
+    line("  in a warm instance", warm, Some(plain), "");
     line("  its statement alone / sqlx", statement, Some(plain), "");
 }
 
 fn insert(bench: &Bench) {
     let native = RefCell::new(bench.native());
     let texts = ["Ada", "Lovelace", "+44 20 7946 0000"].map(|text| Value::Text(text.to_owned()));
-    let [whole, statement, plain] = compare([
+    let [whole, warm, statement, plain] = compare([
         hook(bench, "insert", "null"),
+        warm_hook(bench, "insert", "null"),
         query(bench, &bench.proxy, INSERT, texts.to_vec(), &[TENANT]),
         Box::new(|| bench.tokio.block_on(native::insert(&mut native.borrow_mut(), TENANT))),
     ]);
     line("hook, insert with audit / sqlx transaction", whole, Some(plain), "<= x1.10");
+    line("  in a warm instance", warm, Some(plain), "");
     line("  its statement alone / sqlx", statement, Some(plain), "");
 }
 
@@ -150,6 +159,12 @@ fn parts(bench: &Bench) {
         query(bench, &bench.unaudited, ONE, one(), &[TENANT]),
     ]);
     line("statement, audited / not audited", audited, Some(unaudited), "<= x1.10");
+    let texts = || ["Ada", "Lovelace", "1"].map(|text| Value::Text(text.to_owned())).to_vec();
+    let [audited, unaudited] = compare([
+        query(bench, &bench.proxy, INSERT, texts(), &[TENANT]),
+        query(bench, &bench.unaudited, INSERT, texts(), &[TENANT]),
+    ]);
+    line("write, audited / not audited", audited, Some(unaudited), "");
     let [changed, same] = compare([
         query(bench, &bench.proxy, ONE, one(), &[TENANT, NEIGHBOUR]),
         query(bench, &bench.proxy, ONE, one(), &[TENANT]),
@@ -208,30 +223,23 @@ async fn many_applets(bench: &Bench) -> (Proxy, Vec<Call>) {
         calls.push((manifest, grants));
     }
     admin.close().await.unwrap();
-    let mut config = ProxyConfig::new(
-        target(&bench.database),
-        Arc::clone(&bench.catalog),
-        Arc::new(bench.keys.clone()),
-        Arc::new(Unwritten),
-    );
-    config.audit = None;
+    let mut config = bench.proxy_config();
     config.limits.sessions = SESSIONS;
     (Proxy::new(config), calls)
 }
 
-/// Nothing is audited where opening sessions is measured.
-struct Unwritten;
-
-#[async_trait::async_trait]
-impl applet_types::AuditSink for Unwritten {
-    async fn record(&self, _: applet_types::AuditRecord) -> Result<(), applet_types::Failure> {
-        Ok(())
-    }
-}
-
 /// A hook in a fresh instance, its answer as JSON; the native way answers with the same JSON.
 fn hook<'a>(bench: &'a Bench, name: &'a str, payload: &'a str) -> Arm<'a> {
-    Box::new(move || drop(bench.hook(name, payload)))
+    Box::new(move || drop(bench.hook(name, payload, bench.call_of(TENANT))))
+}
+
+/// The same in an instance that has answered before (`instances: reused`).
+fn warm_hook<'a>(bench: &'a Bench, name: &'a str, payload: &'a str) -> Arm<'a> {
+    Box::new(move || {
+        let mut call = bench.call_of(TENANT);
+        Arc::make_mut(&mut call.limits).reuse = true;
+        drop(bench.hook(name, payload, call));
+    })
 }
 
 /// A statement through the proxy (gate, pool, wire, audit) without a guest, for each of the tenants in turn.

@@ -9,13 +9,15 @@ use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::wall::{self, Keys, Preparation, Purpose};
 use applet_datasource::{Admin, catalog};
 use applet_manifest::ValidatedManifest;
-use applet_proxy::{AuditQueue, AuditWriter, Proxy, ProxyConfig, Target};
+use applet_proxy::{
+    AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, RedisServers, Target,
+};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_tests::host::{guest, repository};
 use applet_tests::{Database, applet};
 use applet_types::{
-    Actor, Applets, Budget, ComponentDigest, Grants, HookCall, InstallationId, Invocation, Limits, RequestId,
-    TenantId, WorkspaceId,
+    Actor, Applets, AuditRecord, AuditSink, Budget, ComponentDigest, Failure, Grants, HookCall, HostLimits,
+    InstallationId, Invocation, Limits, RequestId, TenantId, WorkspaceId,
 };
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
@@ -75,11 +77,35 @@ impl Bench {
         invocation(&self.manifest, &self.grants, tenant)
     }
 
-    /// Calls a hook in a fresh instance.
-    pub(crate) fn hook(&self, name: &str, payload: &str) -> String {
-        let call = Arc::new(self.call_of(TENANT));
+    /// Calls a hook.
+    pub(crate) fn hook(&self, name: &str, payload: &str, call: Invocation) -> String {
         let hook = HookCall::Named { name: name.parse().unwrap(), payload: payload.to_owned() };
-        self.tokio.block_on(self.runtime.call(self.component, call, hook)).unwrap()
+        self.tokio.block_on(self.runtime.call(self.component, Arc::new(call), hook)).unwrap()
+    }
+
+    /// A host of its own on the same database that caches, in Redis or in memory.
+    pub(crate) fn caching(&self, redis: Option<String>, limits: HostLimits) -> Proxy {
+        let _inside = self.tokio.enter();
+        let cache = QueryCache::start(CacheConfig {
+            target: target(&self.database),
+            login: self.keys.cache_login(),
+            secret: self.keys.cache_key(),
+            redis: redis.map(|url| RedisServers::parse(&url, None, false).unwrap()),
+            limits: limits.clone(),
+            writes: false,
+        });
+        let mut config = self.proxy_config();
+        config.limits = limits;
+        config.cache = Some(cache);
+        Proxy::new(config)
+    }
+
+    /// A host that writes no audit trail.
+    pub(crate) fn proxy_config(&self) -> ProxyConfig {
+        let (catalog, logins) = (Arc::clone(&self.catalog), Arc::new(self.keys.clone()));
+        let mut config = ProxyConfig::new(target(&self.database), catalog, logins, Arc::new(Unwritten));
+        config.audit = None;
+        config
     }
 
     /// A session as a careful team would open it by hand: not a superuser's, row security bound.
@@ -164,8 +190,18 @@ pub(crate) fn invocation(manifest: &ValidatedManifest, grants: &Arc<Grants>, ten
     }
 }
 
+/// Nothing is audited where something else is measured.
+struct Unwritten;
+
+#[async_trait::async_trait]
+impl AuditSink for Unwritten {
+    async fn record(&self, _: AuditRecord) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
 /// Where the sessions of applets go: the same socket that sqlx uses.
-pub(crate) fn target(database: &Database) -> Target {
+fn target(database: &Database) -> Target {
     let options: PgConnectOptions = database.url().parse().unwrap();
     Target::unix(options.get_socket().unwrap(), options.get_port(), database.name())
 }

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 
 use crate::problem::{Problem, bad_request};
 use crate::token::Caller;
+use crate::usage;
 use crate::{Door, HookRequest};
 
 /// The language of a call that names none.
@@ -31,8 +32,15 @@ pub(crate) async fn call(
         payload: payload(&body)?,
         locale: locale(&headers),
     };
-    let answer = door.hooks.call(&caller, request).await?;
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], answer).into_response())
+    let reply = door.hooks.call(&caller, request).await;
+    let mut response = match reply.answer {
+        Ok(answer) => (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], answer).into_response(),
+        Err(error) => Problem::from(error).into_response(),
+    };
+    if let Some(value) = reply.usage.as_ref().and_then(usage::header) {
+        response.headers_mut().insert(usage::NAME, value);
+    }
+    Ok(response)
 }
 
 fn authenticate(door: &Door, headers: &HeaderMap) -> Result<Caller, Problem> {

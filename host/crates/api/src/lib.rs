@@ -9,10 +9,11 @@ mod health;
 mod hooks;
 mod problem;
 pub mod token;
+mod usage;
 
 use std::sync::Arc;
 
-use applet_types::{AppletId, HookError, HookName, WorkspaceId};
+use applet_types::{AppletId, Failure, HookError, HookName, Usage, WorkspaceId};
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::{get, post};
@@ -49,11 +50,33 @@ pub enum CallError {
     Hook(#[from] HookError),
 }
 
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        Self::Hook(failure.into())
+    }
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// What the hook gave, or why it gave nothing.
+    pub answer: Result<String, CallError>,
+    /// What the invocation has used, if there was one (F4).
+    pub usage: Option<Usage>,
+}
+
+impl Reply {
+    /// There was no invocation.
+    pub fn refused(error: impl Into<CallError>) -> Self {
+        Self { answer: Err(error.into()), usage: None }
+    }
+}
+
 /// What stands behind this door.
 #[async_trait]
 pub trait Hooks: Send + Sync {
     /// Calls a hook on behalf of `caller`, in the tenant of their token.
-    async fn call(&self, caller: &Caller, request: HookRequest) -> Result<String, CallError>;
+    async fn call(&self, caller: &Caller, request: HookRequest) -> Reply;
 
     /// Whether calls can be served right now; the reason when not, for the operator's eyes.
     async fn ready(&self) -> Result<(), String>;

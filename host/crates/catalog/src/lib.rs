@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use applet_types::SqlName;
+use applet_types::{SqlName, TenantForm};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -17,13 +17,15 @@ pub struct Catalog {
     /// Tables with tenants' rows that nobody may see before the operator has adopted them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     not_adopted: BTreeSet<SqlName>,
+    #[serde(default)]
+    tenant_form: TenantForm,
 }
 
 impl Catalog {
     /// Collects tables; a later one of the same name replaces an earlier one.
     pub fn new(tables: impl IntoIterator<Item = Table>) -> Self {
         let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
-        Self { tables, not_adopted: BTreeSet::new() }
+        Self { tables, not_adopted: BTreeSet::new(), tenant_form: TenantForm::default() }
     }
 
     /// The same, with these tables hidden from applets until the operator adopts them.
@@ -41,6 +43,19 @@ impl Catalog {
     /// Tables with tenants' rows that the operator has not adopted: applets cannot see them.
     pub const fn not_adopted(&self) -> &BTreeSet<SqlName> {
         &self.not_adopted
+    }
+
+    /// The same for a database that takes the tenant in this form. Left out of digests: what the database
+    /// holds is the same in both.
+    #[must_use]
+    pub fn taking_tenant(mut self, form: TenantForm) -> Self {
+        self.tenant_form = form;
+        self
+    }
+
+    /// How sessions tell this database their tenant, and so what policies have to ask.
+    pub const fn tenant_form(&self) -> TenantForm {
+        self.tenant_form
     }
 
     /// The table of this name, whoever may see it.

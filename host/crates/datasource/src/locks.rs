@@ -29,8 +29,9 @@ pub enum Lock {
     SealAudit = 20,
 }
 
-/// `0x414A` is the store's: "a process works on this operation". First half of the numbers of locks that say "a process uses this login role"; the second half is the
-/// role's object id.
+/// First half of the numbers of locks that say "a process uses this login role"; the second half is the
+/// role's object id. `0x414A` and `0x414B` are the store's: "a process works on this operation", and "this
+/// session changes tables for it".
 pub(crate) const ROLE_IN_USE: i32 = 0x4149;
 
 impl Lock {

@@ -283,6 +283,10 @@ pub enum Changed {
 /// What follows from what was deleted: the statements to run in the same transaction.
 pub type Then<'a> = &'a (dyn Fn(&[Content]) -> Option<Vec<String>> + Send + Sync);
 
+/// Leaves all cached answers behind: these rows do not go through the proxy, which tells the caches of every
+/// other write. Last in its transaction, because hosts that announce themselves wait for this row.
+const FORGET_CACHED: &str = "UPDATE applet_host.cache_epoch SET epoch = epoch + 1";
+
 /// Deletes a tenant's rows and runs what `then` makes of their number and content, all in one transaction
 /// that waits for no lock longer than half a second and is tried again. `None` undoes everything.
 ///
@@ -329,6 +333,9 @@ async fn changed(admin: &mut Admin, change: &Change<'_>, then: Then<'_>) -> Resu
     let Some(statements) = then(&deleted) else { return Ok(Changed::Declined(deleted)) };
     for statement in statements {
         admin.run(statement, doing).await?;
+    }
+    if deleted.iter().any(|content| content.rows > 0) {
+        admin.run(FORGET_CACHED, doing).await?;
     }
     Ok(Changed::Done(deleted))
 }

@@ -167,9 +167,10 @@ pub(crate) enum FromItem {
         alias: Name,
         columns: Vec<Name>,
     },
+    /// A function, or several side by side (ROWS FROM).
     Function {
         lateral: bool,
-        call: Call,
+        calls: Vec<Call>,
         ordinality: bool,
         alias: Name,
         columns: Vec<Name>,
@@ -458,6 +459,29 @@ pub(crate) struct Call {
     pub(crate) within_group: Vec<Order>,
     pub(crate) filter: Option<Box<Expr>>,
     pub(crate) over: Option<Over>,
+}
+
+impl Call {
+    /// One call for each argument. PostgreSQL reads `unnest(a, b)` in FROM as two calls side by side, but
+    /// only where the name is not qualified, and we qualify every name.
+    pub(crate) fn per_argument(self) -> Vec<Self> {
+        if self.args.len() < 2 {
+            return vec![self];
+        }
+        let Self { name, form, args, .. } = self;
+        let one = |arg| Self {
+            name,
+            form,
+            distinct: false,
+            star: false,
+            args: vec![arg],
+            order_by: Vec::new(),
+            within_group: Vec::new(),
+            filter: None,
+            over: None,
+        };
+        args.into_iter().map(one).collect()
+    }
 }
 
 #[derive(Debug)]

@@ -92,8 +92,8 @@ fn item(from: &mut FromItem, spot: Spot) -> Vec<Predicate> {
             self::query(query);
             Vec::new()
         }
-        FromItem::Function { call, .. } => {
-            self::call(call);
+        FromItem::Function { calls, .. } => {
+            calls.iter_mut().for_each(self::call);
             Vec::new()
         }
         FromItem::Join(join) => self::join(join, spot),

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use applet_datasource::Admin;
 use applet_datasource::locks::{self, Lock};
 use applet_datasource::own_rows::{self, Change, Changed, Content, OwnRows};
+use applet_datasource::{Admin, ddl};
 use applet_plan::{Fate, Others, RetireMode, UninstallPlan, drop_statement, fate, hide_statement};
 use applet_store::{Applet, ApprovalRefusal, ApprovedPlan, OperationLease, State};
 use applet_types::{
@@ -123,6 +123,7 @@ impl<'a> Departure<'a> {
         let package = package.ok_or(LifecycleError::NotFound("applet"))?;
         let hook = self.hook(&package, request).await?;
         let mut admin = self.lifecycle.admin().await?;
+        ddl::apply(&mut admin, &[self.lease.step(TABLES).working_statement()]).await?;
         let (tables, export) = match left {
             Some(left) => (left, self.recorded_export().await?),
             None => self.give_up_rows(&mut admin).await?,

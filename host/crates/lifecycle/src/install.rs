@@ -3,7 +3,7 @@
 use applet_plan::Plan;
 use applet_store::{
     Applet, ApprovalRefusal, ApprovedPlan, InstallationStatus, OperationLease, PlanKind, PlanState, State,
-    StateChange, StoreError, Takeover,
+    StateChange, StepToken, StoreError, Takeover,
 };
 use applet_types::{AppletId, ErrorCode, Failure, OperationId, RequestId, WorkspaceId};
 
@@ -199,6 +199,19 @@ impl Lifecycle {
         }
     }
 
+    /// What is told of a failure. Whoever took over ended our sessions, which looks like a server that went
+    /// away; and what we think of the operation does not matter any more.
+    pub(crate) async fn unless_replaced(&self, token: StepToken, error: LifecycleError) -> LifecycleError {
+        if matches!(error, LifecycleError::Store(StoreError::Fenced)) {
+            return LifecycleError::Held;
+        }
+        // A store that cannot be asked has not been heard to say so.
+        match self.parts.store.is_taken_over(token).await {
+            Ok(true) => LifecycleError::Held,
+            Ok(false) | Err(_) => error,
+        }
+    }
+
     /// Does the steps. A failure is written down; after it, or after a crash, they can be done again.
     pub(crate) async fn apply(
         &self,
@@ -217,13 +230,18 @@ impl Lifecycle {
                     (FaultPoint::Activating, FaultPoint::Activated)
                 };
                 self.pass(before)?;
-                work.lease.activate().await?;
+                let token = work.lease.step(work.step);
+                if let Err(error) = work.lease.activate().await {
+                    return Err(self.unless_replaced(token, error.into()).await);
+                }
                 self.pass(after)?;
                 Ok(InstallReport { resumed, ..report })
             }
-            // Somebody else is at it: what we think of it does not matter any more.
-            Err(LifecycleError::Store(StoreError::Fenced)) => Err(LifecycleError::Held),
             Err(error) => {
+                let error = self.unless_replaced(work.lease.step(work.step), error).await;
+                if matches!(error, LifecycleError::Held) {
+                    return Err(error);
+                }
                 let (operation, step) = (work.lease.operation(), work.step);
                 tracing::warn!(%operation, step, %error, "the installation failed");
                 // When this cannot be written down either, the operation stays open and is resumed.

@@ -69,6 +69,7 @@ impl<'a> Work<'a> {
     /// Does everything but becoming active.
     pub(crate) async fn run(&mut self, request: RequestId) -> Result<InstallReport, LifecycleError> {
         let mut admin = self.lifecycle.admin().await?;
+        ddl::apply(&mut admin, &[self.lease.step(0).working_statement()]).await?;
         // One change of applets' tables at a time, so that what is read stays true until it is changed.
         locks::acquire(&mut admin, Lock::ApplyPlan).await?;
         let mut catalog = self.lifecycle.read_catalog(&mut admin).await?.catalog;

@@ -11,7 +11,7 @@ use applet_manifest::{OnDelete, Target, ValidatedManifest};
 use applet_plan::{Estimate, KEEP_HOURS, Leaving, RetireMode, TableEstimate, UninstallPlan, hidden_name};
 use applet_store::{
     Applet, ApprovalRefusal, ApprovedPlan, InstallationStatus, NewPlan, OperationLease, PlanKind, PlanRecord,
-    PlanState, State, StateChange, StoreError, Takeover,
+    PlanState, State, StateChange, Takeover,
 };
 use applet_types::{AppletId, InstallationId, OperationId, RequestId, SqlName, TenantId, WorkspaceId};
 
@@ -204,14 +204,20 @@ impl Lifecycle {
             Ok(None) => Ok(None),
             Ok(Some(report)) => {
                 self.pass(FaultPoint::Retiring)?;
-                let kept_until = departure.lease.retire().await?;
+                let token = departure.lease.step(departure.step);
+                let kept_until = match departure.lease.retire().await {
+                    Ok(kept_until) => kept_until,
+                    Err(error) => return Err(self.unless_replaced(token, error.into()).await),
+                };
                 self.pass(FaultPoint::Retired)?;
                 let kept_until = report.keeps.then_some(kept_until);
                 Ok(Some(UninstallReport { resumed, kept_until, ..report }))
             }
-            // Somebody else is at it: what we think of it does not matter any more.
-            Err(LifecycleError::Store(StoreError::Fenced)) => Err(LifecycleError::Held),
             Err(error) => {
+                let error = self.unless_replaced(departure.lease.step(departure.step), error).await;
+                if matches!(error, LifecycleError::Held) {
+                    return Err(error);
+                }
                 let (operation, step) = (departure.lease.operation(), departure.step);
                 tracing::warn!(%operation, step, %error, "the uninstall failed");
                 // When this cannot be written down either, the operation stays open and is resumed.

@@ -304,4 +304,22 @@ pub(crate) struct Limits {
     /// Bytes of linear memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory_bytes: Option<u64>,
+    /// Milliseconds that the statements of an invocation take together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) database_ms: Option<u64>,
+    /// Rows that the statements of an invocation return or change together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) invocation_rows: Option<u64>,
+    /// Invocations per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) invocations_per_second: Option<u64>,
+    /// Statements per minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) queries_per_minute: Option<u64>,
+    /// Writing statements per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) writes_per_second: Option<u64>,
+    /// Rows returned or changed per minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rows_per_minute: Option<u64>,
 }

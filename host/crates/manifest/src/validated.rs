@@ -102,24 +102,14 @@ impl ValidatedManifest {
         self.settings.cache
     }
 
-    /// `host` with every limit that the manifest lowers lowered, never above `host`; and how far it asks for
-    /// reads to be cached.
+    /// `host` with every limit that the manifest lowers lowered, never above `host`; how far it asks for
+    /// reads to be cached; and whether its instances are reused.
     #[must_use]
     pub fn limits(&self, host: &Limits) -> Limits {
-        let (own, mut limits) = (&self.settings.limits, host.clone());
-        let (statement, execution) = (&mut limits.statement, &mut limits.execution);
-        statement.rows = statement.rows.min(own.statement.rows);
-        statement.joins = statement.joins.min(own.statement.joins);
-        statement.subqueries = statement.subqueries.min(own.statement.subqueries);
-        execution.statements = execution.statements.min(own.execution.statements);
-        execution.memory_bytes = execution.memory_bytes.min(own.execution.memory_bytes);
-        execution.rows_changed = execution.rows_changed.min(own.execution.rows_changed);
-        execution.statement_timeout_ms =
-            execution.statement_timeout_ms.min(own.execution.statement_timeout_ms);
-        execution.wall_ms = execution.wall_ms.min(own.execution.wall_ms);
-        execution.cpu_ms = execution.cpu_ms.min(own.execution.cpu_ms);
+        let mut limits = host.lowered_to(&self.settings.limits);
         limits.cache =
             self.cache().map(|cache| CacheLimits { ttl_s: cache.ttl_seconds, entries: cache.max_entries });
+        limits.reuse = self.instances() == Instances::Reused;
         limits
     }
 

@@ -113,7 +113,9 @@ impl Allowance {
     pub(crate) fn of(call: &Invocation, most: Duration, session: &ExecutionLimits) -> Result<Self, Failure> {
         let limits = &call.limits.execution;
         let left = call.time_left(Instant::now())?;
-        let limit = Duration::from_millis(limits.statement_timeout_ms).min(most);
+        let limit = Duration::from_millis(limits.statement_timeout_ms)
+            .min(most)
+            .min(call.budget.database_time_left(&call.limits));
         let statement_timeout = limit.min(left);
         let differs = |value: Duration, usual: u64| {
             let usual = Duration::from_millis(usual);

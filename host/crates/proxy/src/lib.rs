@@ -16,6 +16,7 @@ mod mask;
 mod memo;
 mod pool;
 mod proxy;
+mod tenure;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod testing_tls;
 mod tests;
 mod trail;
 mod transaction;
+mod usage;
 mod values;
 mod watchdog;
 mod wire;

@@ -40,6 +40,8 @@ pub(crate) struct Judge {
     catalog: Arc<Catalog>,
     /// Made when it is first asked for.
     catalog_digest: OnceLock<String>,
+    /// Counts the schemas that this proxy has seen.
+    era: u64,
     wall: Wall,
     allow_global_keys: bool,
     sets: Mutex<Halves<Circumstances, Statements>>,
@@ -47,8 +49,20 @@ pub(crate) struct Judge {
 
 impl Judge {
     pub(crate) fn new(catalog: Arc<Catalog>, wall: Wall, allow_global_keys: bool) -> Self {
-        let catalog_digest = OnceLock::new();
-        Self { catalog, catalog_digest, wall, allow_global_keys, sets: Mutex::new(Halves::default()) }
+        let (catalog_digest, sets) = (OnceLock::new(), Mutex::new(Halves::default()));
+        Self { catalog, catalog_digest, era: 0, wall, allow_global_keys, sets }
+    }
+
+    /// One for another catalogue, or for the same one read again.
+    pub(crate) fn after(&self, catalog: Arc<Catalog>) -> Self {
+        let next = Self::new(catalog, self.wall, self.allow_global_keys);
+        let same = next.catalog_digest() == self.catalog_digest();
+        Self { era: if same { self.era } else { self.era + 1 }, ..next }
+    }
+
+    /// Tells one schema from the next.
+    pub(crate) const fn era(&self) -> u64 {
+        self.era
     }
 
     /// The digest of the catalogue: what an answer depends on besides its statement.

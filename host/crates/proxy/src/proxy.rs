@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use applet_catalog::Catalog;
-use applet_gate::{ScopedStatement, TableUse};
+use applet_gate::{ScopedStatement, StatementKind, TableUse};
 use applet_types::{
-    AppletId, Database, Encoding, ErrorCode, Failure, GrantsDigest, Invocation, Login, Operation, Outcome,
-    RequestId, SqlName, Statement, Transaction, Value,
+    AppletId, Database, Encoding, ErrorCode, Failure, Gauge, GrantsDigest, Invocation, Login, Operation,
+    Outcome, RequestId, SqlName, Statement, Transaction, Value,
 };
 use async_trait::async_trait;
 
@@ -20,7 +20,8 @@ use crate::memo::Judge;
 use crate::pool::{Lease, NoLease, Pool, PoolStatus, Want};
 use crate::trail::Trail;
 use crate::transaction::{self, Open};
-use crate::wire::{End, SessionSettings};
+use crate::usage::{self, Held, Working};
+use crate::wire::{End, SessionSettings, Tenants};
 
 /// What a statement gave, and what ran.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +62,7 @@ type LoginsOf = Vec<(AppletId, Arc<Login>)>;
 
 pub(crate) struct Inner {
     pub(crate) config: ProxyConfig,
-    pool: Pool,
+    pub(crate) pool: Pool,
     judge: RwLock<Arc<Judge>>,
     logins: RwLock<HashMap<GrantsDigest, LoginsOf>>,
     /// Open transactions by invocation.
@@ -77,7 +78,14 @@ impl Proxy {
     pub fn new(config: ProxyConfig) -> Self {
         let settings =
             SessionSettings::for_applets(&config.session_limits, config.limits.prepared_statements);
-        let pool = Pool::new(Arc::new(config.target.clone()), settings, config.limits.clone());
+        let tenants = config.tenants.clone().map(|signer| Arc::new(Tenants::new(signer)));
+        let pool = Pool::new(
+            Arc::new(config.target.clone()),
+            settings,
+            tenants,
+            config.limits.clone(),
+            config.keeper.clone(),
+        );
         tokio::spawn(pool.reap());
         let judge = Judge::new(Arc::clone(&config.catalog), config.wall, config.allow_global_keys);
         let inner = Inner {
@@ -92,9 +100,8 @@ impl Proxy {
 
     /// Replaces the catalogue; everything judged with the old one is forgotten.
     pub fn set_catalog(&self, catalog: Arc<Catalog>) {
-        let config = &self.inner.config;
-        let judge = Arc::new(Judge::new(catalog, config.wall, config.allow_global_keys));
-        *self.inner.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
+        let mut judge = self.inner.judge.write().unwrap_or_else(PoisonError::into_inner);
+        *judge = Arc::new(judge.after(catalog));
     }
 
     /// Sessions and queues at this moment.
@@ -196,13 +203,17 @@ impl Inner {
         statement: &Statement,
         trail: &mut Trail,
     ) -> Result<Arc<ScopedStatement>, Failure> {
+        let now = Instant::now();
         let judged = call
             .budget
-            .statement(call.limits.execution.statements)
-            .and_then(|()| call.time_left(Instant::now()))
+            .statement(&call.limits, now)
+            .and_then(|()| call.time_left(now))
             .and_then(|_| judge.scope(call, &statement.sql));
         let scoped = judged.inspect_err(|_| trail.refused(&statement.sql))?;
         trail.passed(&scoped);
+        if scoped.kind() != StatementKind::Select {
+            call.budget.write(&call.limits, now)?;
+        }
         let limits = &call.limits.statement;
         if statement.parameters.len() != usize::from(scoped.parameters()) {
             return Err(execute::wrong_count(scoped.parameters().into(), statement.parameters.len()));
@@ -255,12 +266,13 @@ impl Inner {
         encoding: Encoding,
         trail: &mut Trail,
     ) -> Result<Outcome, Failure> {
-        // A schema change can make what a session has prepared unusable: once more, on another session. Every
-        // idle one of the applet may be stale in the same way; after them a new one is opened.
+        // A schema change can make what a session has prepared unusable, and another way to tell the tenant
+        // what it is set to: once more, on another session. Every idle one of the applet may be stale in the
+        // same way; after them a new one is opened.
         let mut tries_left = STALE_SESSIONS;
         loop {
-            let started = Instant::now();
             let mut lease = self.lease(call).await?;
+            let _working = Working::on_a_session(call);
             let limits = &call.limits.execution;
             let allowance = Allowance::of(call, Duration::MAX, &self.config.session_limits)?;
             let context = context(call, judge, executable.tables, allowance.deadline_near);
@@ -281,7 +293,7 @@ impl Inner {
                 .await
             };
             let ran = match ran {
-                Err(error) if tries_left > 0 && errors::is_stale_plan(&error) => {
+                Err(error) if tries_left > 0 && errors::is_stale_session(&error) => {
                     tries_left -= 1;
                     execute::undo(&mut lease).await;
                     lease.retire();
@@ -296,7 +308,6 @@ impl Inner {
             if ended.is_err() {
                 execute::undo(&mut lease).await;
             }
-            call.budget.database(started.elapsed());
             return ended;
         }
     }
@@ -313,8 +324,7 @@ impl Inner {
     ) -> Result<Outcome, Failure> {
         let limits = &call.limits.execution;
         execute::check_changed(executable, outcome.affected, limits)?;
-        let rows = &outcome.rows;
-        call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
+        usage::count(call, &outcome)?;
         if !executable.is_read() {
             let audits: Vec<_> = trail.succeeded(outcome.affected).into_iter().collect();
             let end = if self.config.rollback_each { End::Rollback } else { End::Commit };
@@ -340,8 +350,14 @@ impl Inner {
             may_wait: !self.holds_transaction(call.request),
             deadline: call.deadline,
         };
-        match self.pool.lease(want).await {
-            Ok(lease) => Ok(lease),
+        let waiting = Held::new(call, Gauge::SessionsWaiting);
+        let leased = self.pool.lease(want).await;
+        drop(waiting);
+        match leased {
+            Ok(mut lease) => {
+                lease.keep_up(self.judge().era());
+                Ok(lease)
+            }
             Err(NoLease::Refused(failure)) => Err(failure),
             Err(NoLease::Connect(error)) => {
                 // The role may have got a new password, or be gone.
@@ -388,7 +404,8 @@ impl Inner {
             return Err(Failure::new(ErrorCode::ConnectionCap, message));
         }
         *count += 1;
-        Ok(Holding { inner: Arc::clone(self), request: call.request })
+        let session = Held::new(call, Gauge::SessionsInUse);
+        Ok(Holding { inner: Arc::clone(self), request: call.request, _session: session })
     }
 }
 
@@ -406,6 +423,7 @@ pub(crate) fn context<'a>(
 pub(crate) struct Holding {
     inner: Arc<Inner>,
     request: RequestId,
+    _session: Held,
 }
 
 impl Drop for Holding {

@@ -28,6 +28,7 @@ CREATE ROLE applet_guest NOLOGIN;
 CREATE ROLE guest_one LOGIN PASSWORD 'one' IN ROLE applet_guest;
 CREATE ROLE guest_two LOGIN PASSWORD 'two' IN ROLE applet_guest;
 CREATE ROLE guest_three LOGIN PASSWORD 'three' IN ROLE applet_guest;
+CREATE ROLE pool_keeper LOGIN PASSWORD 'keeper';
 ";
 const FIXTURE: &str = "
 CREATE TABLE public.clients (
@@ -39,6 +40,12 @@ CREATE POLICY tenant ON public.clients TO applet_guest
     USING (tenant_id = (SELECT nullif(current_setting('applet.tenant', true), '')::uuid));
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.clients TO guest_one, guest_two, guest_three;
 CREATE TABLE public.hidden (id int);
+INSERT INTO applet_host.login (role, applet, grants, verifier, purpose)
+SELECT 'guest_' || n, 'applet-' || n, '', '', 'installation' FROM unnest(ARRAY['one', 'two', 'three']) n;
+GRANT USAGE ON SCHEMA applet_host TO pool_keeper;
+GRANT EXECUTE ON FUNCTION applet_host.pool_join(uuid), applet_host.pool_extend(uuid),
+    applet_host.pool_take(uuid, text), applet_host.pool_look(uuid), applet_host.pool_put(uuid, text),
+    applet_host.pool_held(uuid), applet_host.pool_leave(uuid) TO pool_keeper;
 INSERT INTO public.clients (tenant_id, name, age, email)
 SELECT t::uuid, 'client ' || n, n, n || '@example.com'
 FROM unnest(ARRAY['aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa', 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb']) t, generate_series(1, 50) n;
@@ -255,6 +262,11 @@ pub(crate) fn settings() -> SessionSettings {
 
 pub(crate) fn login(which: &str) -> Login {
     Login { role: format!("guest_{which}"), password: Secret::new(which) }
+}
+
+/// The login that shares caps among hosts.
+pub(crate) fn keeper() -> Login {
+    Login { role: "pool_keeper".to_owned(), password: Secret::new("keeper") }
 }
 
 /// An invocation of this applet for this tenant.

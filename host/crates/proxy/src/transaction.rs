@@ -18,6 +18,7 @@ use crate::memo::Judge;
 use crate::pool::Lease;
 use crate::proxy::{Inner, context};
 use crate::trail::Trail;
+use crate::usage::{self, Working};
 use crate::watchdog::Watched;
 use crate::wire::{Bound, End, Exchange, Session, WireError};
 
@@ -71,7 +72,7 @@ impl Open {
         let allowance = Allowance::of(&self.call, left, &self.inner.config.session_limits)?;
         let context = context(&self.call, &self.judge, scoped.tables(), allowance.deadline_near);
         let limits = &self.call.limits.execution;
-        let started = Instant::now();
+        let working = Working::of(&self.call);
         let step = Step {
             begin: !self.begun,
             audits: &self.unsent,
@@ -79,14 +80,18 @@ impl Open {
             statement,
             fetch: executable.fetch(encoding, limits),
         };
-        let ran = within(&allowance, step.run(lease, &self.call, &allowance)).await;
-        self.call.budget.database(started.elapsed());
+        let mut ran = within(&allowance, step.run(lease, &self.call, &allowance)).await;
+        if step.begin && ran.as_ref().is_err_and(errors::is_stale_plan) {
+            // Nothing was done in it yet, so it can begin anew.
+            begin_anew(lease).await;
+            ran = within(&allowance, step.run(lease, &self.call, &allowance)).await;
+        }
+        drop(working);
         let outcome = ran.map_err(|error| errors::failure(error, &context))?;
         self.begun = true;
         self.unsent.clear();
         execute::check_changed(executable, outcome.affected, limits)?;
-        let rows = &outcome.rows;
-        self.call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
+        usage::count(&self.call, &outcome)?;
         if !executable.is_read() {
             self.unsent.extend(trail.succeeded(outcome.affected));
             self.changed.extend(scoped.tables().iter().filter(|_| outcome.affected > 0).cloned());
@@ -113,11 +118,18 @@ impl Open {
         }
         let context = context(&self.call, &self.judge, &[], false);
         let end = if self.inner.config.rollback_each { End::Rollback } else { End::Commit };
+        let _working = Working::of(&self.call);
         let marked = self.inner.mark(&self.call, self.judge.catalog(), &self.changed).await;
         let finished = execute::finish(&mut lease, &self.unsent, self.call.tenant, end, &context).await;
         cache::settle(marked, &finished).await;
         finished
     }
+}
+
+/// Makes a session whose first statement did not fit the schema any more ready for the same again.
+async fn begin_anew(lease: &mut Lease) {
+    execute::undo(lease).await;
+    lease.forget_statements();
 }
 
 /// One statement inside a transaction.
@@ -227,9 +239,9 @@ pub(crate) async fn batch(
     if admitted.is_empty() {
         return Ok(Vec::new());
     }
-    let started = Instant::now();
     let ran = match inner.lease(call).await {
         Ok(mut lease) => {
+            let _working = Working::on_a_session(call);
             let ran = run_batch(inner, call, &judge, &mut admitted, encoding, &mut lease).await;
             if ran.is_err() {
                 execute::undo(&mut lease).await;
@@ -238,7 +250,6 @@ pub(crate) async fn batch(
         }
         Err(failure) => Err(failure),
     };
-    call.budget.database(started.elapsed());
     match ran {
         Ok(outcomes) => {
             // Of a batch that wrote, every record has gone with the transaction.
@@ -272,7 +283,8 @@ async fn run_batch(
 ) -> Result<Vec<Outcome>, Failure> {
     let limits = &call.limits.execution;
     let opened = Instant::now();
-    let whole = Duration::from_millis(limits.transaction_ms);
+    let whole =
+        Duration::from_millis(limits.transaction_ms).min(call.budget.database_time_left(&call.limits));
     let reads_only = admitted.iter().all(|one| Executable::from(&*one.scoped).is_read());
     let mut outcomes = Vec::with_capacity(admitted.len());
     let mut rest: &[Admitted<'_>] = admitted;
@@ -282,15 +294,18 @@ async fn run_batch(
         let left = whole.saturating_sub(opened.elapsed());
         let allowance = Allowance::of(call, left, &inner.config.session_limits)?;
         let begin = !reads_only && outcomes.is_empty();
-        let ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
+        let mut ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
+        if (begin || reads_only) && ran.as_ref().is_err_and(errors::is_stale_plan) {
+            begin_anew(lease).await;
+            ran = within(&allowance, run_chunk(lease, call, chunk, encoding, begin, &allowance)).await;
+        }
         let tables: Vec<_> = chunk.iter().flat_map(|one| one.scoped.tables().iter().cloned()).collect();
         let context = context(call, judge, &tables, allowance.deadline_near);
         outcomes.extend(ran.map_err(|error| errors::failure(error, &context))?);
     }
     for (one, outcome) in admitted.iter().zip(&outcomes) {
         execute::check_changed(Executable::from(&*one.scoped), outcome.affected, limits)?;
-        let rows = &outcome.rows;
-        call.budget.result(rows.count.into(), rows.data.len(), limits.invocation_result_bytes)?;
+        usage::count(call, outcome)?;
     }
     if !reads_only {
         commit_batch(inner, call, judge, admitted, &outcomes, lease).await?;

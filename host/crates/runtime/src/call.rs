@@ -3,47 +3,98 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use applet_types::{Database, ErrorCode, Failure, HookCall, HookError, Invocation};
+use applet_types::{ComponentDigest, Database, ErrorCode, Failure, HookCall, HookError, Invocation};
 use tokio::time::timeout_at;
 use wasmtime::{Engine, Trap};
 use wasmtime_wasi::I32Exit;
 
+use crate::back_room::BackRoom;
 use crate::components::Loaded;
+use crate::cpu::Tally;
 use crate::fault;
 use crate::guest::{Guest, Stop};
 use crate::log::{CappedLog, GuestLog};
 use crate::meter::{Meter, Metered, Panic};
-
-/// The code of a hook that ended otherwise than by returning.
-const CRASHED: &str = "crashed";
+use crate::slots::Slot;
+use crate::warm::{Instance, Warm};
 
 /// When a call has to be over: its own deadline, or the wall clock that its limits give it.
 pub(crate) fn deadline(call: &Invocation, now: Instant) -> Instant {
     call.deadline.min(now + Duration::from_millis(call.limits.execution.wall_ms))
 }
 
-/// Runs a hook in a fresh instance. Whatever happens, the instance and all it held are gone afterwards: an
-/// open transaction is dropped with it, and thereby rolled back.
+/// What a call needs besides itself.
+pub(crate) struct Means {
+    pub(crate) engine: Engine,
+    pub(crate) component: Arc<Loaded>,
+    pub(crate) digest: ComponentDigest,
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) log: Arc<dyn GuestLog>,
+    pub(crate) slot: Slot,
+    pub(crate) warm: Warm,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) room: Arc<BackRoom>,
+}
+
+/// Runs a hook, in a fresh instance unless the installation's are reused and one waits. Unless it is kept
+/// after an ordinary answer, the instance and all it held are gone afterwards, whatever happens: an open
+/// transaction is dropped with it, and thereby rolled back.
 pub(crate) async fn run(
-    engine: &Engine,
-    component: &Loaded,
-    database: Arc<dyn Database>,
-    sink: Arc<dyn GuestLog>,
-    call: &Arc<Invocation>,
-    hook: &HookCall,
+    means: Means,
+    call: Arc<Invocation>,
+    hook: HookCall,
     deadline: Instant,
 ) -> Result<String, HookError> {
-    let log = CappedLog::new(Arc::clone(call), sink);
     let meter = Arc::new(Meter::default());
-    let mut store = Guest::store(engine, Arc::clone(call), database, log.clone(), Arc::clone(&meter));
-    let work = Metered::new(meter, component.hooks.call(&mut store, hook));
-    let ended = timeout_at(deadline.into(), work).await;
-    log.finish();
-    match ended {
-        Err(_) => Err(Failure::new(ErrorCode::Deadline, "the hook did not finish in time").into()),
-        Ok(Err(panic)) => Err(fault::internal("call.panic", &words(&panic)).into()),
-        Ok(Ok(Err(error))) => Err(explain(&error, &store.into_data())),
-        Ok(Ok(Ok(answer))) => answer,
+    let instance = means.instance(&call, &hook, &meter);
+    let Means { component, slot, warm, tally, room, .. } = means;
+    let log = instance.store.data().log.clone();
+    let its_log = log.clone();
+    let work = async move {
+        // Held until the instance is gone, or kept, wherever that is: what is declared last goes first.
+        let _slot = slot;
+        let mut instance = instance;
+        let called = component.hooks.call(&mut instance.store, &mut instance.hooks, &hook).await;
+        // Before somebody else may have the instance.
+        its_log.finish();
+        match called {
+            Ok(answer) => {
+                warm.keep(instance);
+                answer
+            }
+            Err(error) => Err(explain(&error, instance.store.data())),
+        }
+    };
+    let applet = call.applet.clone();
+    let count = Box::new(move |spent| call.budget.cpu(&call.limits, spent, Instant::now()));
+    let work = Metered::new(meter, tally, room, applet, count, work);
+    // Whoever did not come to its end has not finished its log.
+    match timeout_at(deadline.into(), work).await {
+        Err(_) => {
+            log.finish();
+            Err(Failure::new(ErrorCode::Deadline, "the hook did not finish in time").into())
+        }
+        Ok(Err(panic)) => {
+            log.finish();
+            Err(fault::internal("call.panic", &words(&panic)).into())
+        }
+        Ok(Ok(answer)) => answer,
+    }
+}
+
+impl Means {
+    /// One that waits, for a named hook; else a fresh one.
+    fn instance(&self, call: &Arc<Invocation>, hook: &HookCall, meter: &Arc<Meter>) -> Instance {
+        let named = matches!(hook, HookCall::Named { .. });
+        if let Some(mut instance) = named.then(|| self.warm.take(self.digest, call)).flatten() {
+            instance.store.data_mut().turn_to(call, Arc::clone(meter));
+            instance.store.set_epoch_deadline(1);
+            return instance;
+        }
+        let log = CappedLog::new(Arc::clone(call), Arc::clone(&self.log));
+        let database = Arc::clone(&self.database);
+        let store = Guest::store(&self.engine, Arc::clone(call), database, log, Arc::clone(meter));
+        Instance::new(store, self.digest)
     }
 }
 
@@ -72,5 +123,5 @@ fn explain(error: &wasmtime::Error, guest: &Guest) -> HookError {
     } else {
         format!("the applet was ended: {}", error.root_cause())
     };
-    HookError::Applet { code: CRASHED.to_owned(), message }
+    HookError::Applet { code: HookError::CRASHED.to_owned(), message }
 }

@@ -12,6 +12,7 @@ use applet_types::ExecutionLimits;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::limits::RuntimeLimits;
+use crate::warm::KEPT;
 
 /// How often the epoch moves: the grain of CPU budgets and of fairness between guests.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -43,7 +44,8 @@ pub(crate) fn compiling() -> Config {
 
 /// The engine that guests run in. Instances are taken from a pool: ten microseconds instead of thirty.
 pub(crate) fn running(limits: &RuntimeLimits) -> wasmtime::Result<Engine> {
-    let instances = limits.instances;
+    // Those that wait to be reused have a place of their own, so that they never keep a call from running.
+    let instances = limits.instances.saturating_add(KEPT);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count(instances))
         .total_core_instances(count(instances.saturating_mul(CORE_INSTANCES)))

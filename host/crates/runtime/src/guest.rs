@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use applet_bindings::types::Error;
-use applet_types::{Database, Failure, Invocation};
+use applet_types::{Budget, Database, Failure, Invocation};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -33,6 +33,7 @@ pub(crate) struct Guest {
     /// Transactions that are open now.
     pub(crate) transactions: u32,
     pub(crate) space: Space,
+    meter: Arc<Meter>,
     wasi: WasiCtx,
 }
 
@@ -55,21 +56,33 @@ impl Guest {
         let handles = usize::try_from(limits.handles).unwrap_or(usize::MAX);
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
-        let space = Space::new(limits.memory_bytes, limits.table_elements);
-        let guest = Self { wasi: wasi::context(&log), call, database, table, log, transactions: 0, space };
+        let space = Space::new(limits.memory_bytes, limits.table_elements, Arc::clone(&call.budget));
+        let wasi = wasi::context(&log);
+        let guest = Self { call, database, table, log, transactions: 0, space, meter, wasi };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.space);
         store.set_hostcall_fuel(limits.host_call_bytes);
         store.set_max_component_handles(handles);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            if meter.spent().as_millis() >= u128::from(limits.cpu_ms) {
-                return Err(wasmtime::Error::new(Stop::Cpu(limits.cpu_ms)));
+        store.epoch_deadline_callback(|context| {
+            let Self { meter, call, .. } = context.data();
+            let limit = call.limits.execution.cpu_ms;
+            if meter.spent().as_millis() >= u128::from(limit) {
+                return Err(wasmtime::Error::new(Stop::Cpu(limit)));
             }
             // Every tick the others get their turn.
             Ok(UpdateDeadline::Yield(1))
         });
         store
+    }
+
+    /// Turns to another invocation of the same installation, whose budgets are its own. Memory that the
+    /// instance has taken stays taken.
+    pub(crate) fn turn_to(&mut self, call: &Arc<Invocation>, meter: Arc<Meter>) {
+        self.call = Arc::clone(call);
+        self.log.turn_to(call);
+        self.space.turn_to(&call.budget);
+        self.meter = meter;
     }
 
     /// Counts a call into the host; beyond the limit the guest is ended.
@@ -84,25 +97,43 @@ impl Guest {
 
     /// Tells the guest why its call failed.
     pub(crate) fn refuse<T>(&self, failure: Failure) -> wasmtime::Result<Result<T, Error>> {
+        self.call.budget.told(&failure);
         Ok(Err(crate::convert::error(failure)))
     }
 }
 
 /// Memory and tables of one instance, all of them together.
 pub(crate) struct Space {
+    bytes: usize,
     bytes_left: usize,
     elements_left: usize,
     /// Whether anything was refused: what follows is usually a trap, which this explains.
     refused: bool,
+    budget: Arc<Budget>,
 }
 
 impl Space {
-    fn new(bytes: usize, elements: usize) -> Self {
-        Self { bytes_left: bytes, elements_left: elements, refused: false }
+    fn new(bytes: usize, elements: usize, budget: Arc<Budget>) -> Self {
+        Self { bytes, bytes_left: bytes, elements_left: elements, refused: false, budget }
     }
 
     pub(crate) const fn refused(&self) -> bool {
         self.refused
+    }
+
+    /// Tells another budget from now on, beginning with what is taken already.
+    fn turn_to(&mut self, budget: &Arc<Budget>) {
+        self.budget = Arc::clone(budget);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.budget.memory(self.bytes.saturating_sub(self.bytes_left));
+    }
+
+    /// Bytes that may still be taken.
+    pub(crate) const fn bytes_left(&self) -> usize {
+        self.bytes_left
     }
 }
 
@@ -123,6 +154,7 @@ impl ResourceLimiter for Space {
         _most: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let granted = take(&mut self.bytes_left, current, desired);
+        self.tell();
         self.refused |= !granted;
         Ok(granted)
     }
@@ -157,17 +189,19 @@ mod tests {
 
     #[test]
     fn s4_memories_of_one_instance_count_together() {
-        let mut space = Space::new(100, 10);
+        let budget = Arc::<Budget>::default();
+        let mut space = Space::new(100, 10, Arc::clone(&budget));
         assert!(space.memory_growing(0, 60, None).unwrap());
         assert!(space.memory_growing(0, 40, None).unwrap());
         assert!(!space.refused());
         assert!(!space.memory_growing(60, 61, None).unwrap());
         assert!(space.refused());
+        assert_eq!(budget.usage(std::time::Duration::ZERO).memory_bytes, 100);
     }
 
     #[test]
     fn s4_tables_of_one_instance_count_together() {
-        let mut space = Space::new(100, 10);
+        let mut space = Space::new(100, 10, Arc::default());
         assert!(space.table_growing(0, 10, None).unwrap());
         assert!(!space.table_growing(0, 1, None).unwrap());
     }

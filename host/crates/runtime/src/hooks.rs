@@ -28,6 +28,9 @@ pub(crate) struct Hooks {
 /// What a hook gave, or why there is none.
 pub(crate) type Answer = Result<String, HookError>;
 
+/// The named hooks of an instance, ready to be called.
+pub(crate) type NamedHooks = named_hooks::Guest;
+
 /// Instantiates and calls one lifecycle hook. A macro, because each interface has types of its own.
 macro_rules! lifecycle {
     ($hooks:ident, $store:ident, $field:ident, $name:literal, $function:ident $(, $argument:expr)?) => {{
@@ -52,8 +55,14 @@ impl Hooks {
         }
     }
 
-    /// Makes an instance and calls the hook. The outer error is what ended the guest.
-    pub(crate) async fn call(&self, store: &mut Store<Guest>, hook: &HookCall) -> wasmtime::Result<Answer> {
+    /// Calls the hook, a named one in the instance that is `warm`, everything else in a new instance. What
+    /// can be called again is left in `warm`. The outer error is what ended the guest.
+    pub(crate) async fn call(
+        &self,
+        store: &mut Store<Guest>,
+        warm: &mut Option<NamedHooks>,
+        hook: &HookCall,
+    ) -> wasmtime::Result<Answer> {
         match hook {
             HookCall::Install => lifecycle!(self, store, install, "on-install", call_run),
             HookCall::Upgrade { from } => {
@@ -65,9 +74,15 @@ impl Hooks {
             HookCall::Named { name, payload } => {
                 let missing = || HookError::NoSuchHook(name.to_string());
                 let Some(indices) = &self.named else { return Ok(Err(missing())) };
-                let instance = self.pre.instantiate_async(&mut *store).await?;
-                let guest = indices.load(&mut *store, &instance)?;
+                let guest = match warm.take() {
+                    Some(guest) => guest,
+                    None => {
+                        let instance = self.pre.instantiate_async(&mut *store).await?;
+                        indices.load(&mut *store, &instance)?
+                    }
+                };
                 let answer = guest.call_call(&mut *store, name.as_str(), payload).await?;
+                *warm = Some(guest);
                 Ok(answer
                     .map_err(|error| if error.code == NO_SUCH_HOOK { missing() } else { refusal(error) }))
             }

@@ -1,18 +1,20 @@
-//! Runs applets: WebAssembly components in fresh instances, each held to its limits, with nothing to reach
+//! Runs applets: WebAssembly components, in fresh instances unless a manifest asks otherwise, each held to its limits, with nothing to reach
 //! but a [`Database`], a log and a clock.
 //!
 //! *Invariants:* no statement is executed here and no SQL type is seen (that is behind [`Database`]); a store
 //! is made in one place, with every limit set; compiled code is loaded only if this host wrote it; whatever
-//! ends a hook, its instance is dropped and its open transaction with it.
+//! ends a hook but an ordinary answer, its instance is dropped and its open transaction with it.
 //!
 //! Start reading at [`Runtime`], then `call.rs` (one call), `guest.rs` (its limits) and `host/` (what guests
 //! can call).
 
+mod back_room;
 mod call;
 mod compile;
 mod compile_child;
 mod components;
 mod convert;
+mod cpu;
 mod engine;
 mod fault;
 mod guest;
@@ -26,6 +28,7 @@ mod meter;
 pub mod package;
 mod seal;
 mod slots;
+mod warm;
 mod wasi;
 
 use std::io;
@@ -45,10 +48,13 @@ pub use compile::{CompilerProgram, compile_child_main};
 pub use limits::RuntimeLimits;
 pub use log::{GuestLog, GuestLogLevel, TracingLog};
 
+use back_room::BackRoom;
 use compile::Compiler;
 use components::Components;
+use cpu::Tallies;
 use guest::Guest;
 use slots::Slots;
+use warm::Warm;
 
 /// What a runtime needs.
 pub struct RuntimeConfig {
@@ -85,6 +91,9 @@ pub struct Runtime {
     engine: Engine,
     components: Components,
     slots: Slots,
+    warm: Warm,
+    tallies: Tallies,
+    room: Arc<BackRoom>,
     database: Arc<dyn Database>,
     log: Arc<dyn GuestLog>,
 }
@@ -113,7 +122,18 @@ impl Runtime {
         )
         .map_err(|cause| StartError::Directory { directory, cause })?;
         let slots = Slots::new(config.limits);
-        Ok(Self { engine, components, slots, database: config.database, log: config.log })
+        let room = BackRoom::open(cpu::cores().saturating_sub(1))
+            .map_err(|error| StartError::Engine(error.to_string()))?;
+        Ok(Self {
+            engine,
+            components,
+            slots,
+            warm: Warm::default(),
+            tallies: Tallies::new(),
+            room: Arc::new(room),
+            database: config.database,
+            log: config.log,
+        })
     }
 
     /// Whether this host has the component already. One that another host took in has to be inspected
@@ -136,10 +156,20 @@ impl Applets for Runtime {
         hook: HookCall,
     ) -> Result<String, HookError> {
         let deadline = call::deadline(&call, Instant::now());
-        let component = self.components.get(component).await?;
-        let _slot = self.slots.take(&call.applet, deadline).await?;
-        let (database, log) = (Arc::clone(&self.database), Arc::clone(&self.log));
-        call::run(&self.engine, &component, database, log, &call, &hook, deadline).await
+        let loaded = self.components.get(component).await?;
+        let slot = self.slots.take(&call.applet, call.tenant, deadline).await?;
+        let means = call::Means {
+            engine: self.engine.clone(),
+            component: loaded,
+            digest: component,
+            database: Arc::clone(&self.database),
+            log: Arc::clone(&self.log),
+            slot,
+            warm: self.warm.clone(),
+            tally: self.tallies.of(&call.applet),
+            room: Arc::clone(&self.room),
+        };
+        call::run(means, call, hook, deadline).await
     }
 }
 

@@ -73,6 +73,16 @@ impl CappedLog {
         Self { shared: Arc::new(Mutex::new(state)) }
     }
 
+    /// Begins anew for another invocation of the same instance.
+    pub(crate) fn turn_to(&self, call: &Arc<Invocation>) {
+        let mut state = self.lock();
+        state.call = Arc::clone(call);
+        state.left = call.limits.execution.log_bytes;
+        state.cut = false;
+        state.output.clear();
+        state.errors.clear();
+    }
+
     /// A whole line.
     pub(crate) fn line(&self, level: GuestLogLevel, text: &str) {
         self.lock().line(level, text);

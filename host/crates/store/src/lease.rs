@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 
-use crate::{State, StoreError};
+use crate::{State, StoreError, locks};
 
 /// The right to work on an operation. Ends when it is dropped or the process dies.
 #[derive(Debug)]
@@ -52,6 +52,13 @@ impl StepToken {
     /// The statement that fails when somebody has taken over, for a transaction without a record.
     pub fn fence_statement(&self) -> String {
         format!("SELECT applet_host.fence('{}', {})", self.operation, self.token)
+    }
+
+    /// The statement with which a session says, until it ends, that it works for the operation. Whoever takes
+    /// over from a process that hangs ends such sessions: they hold locks that it would wait for.
+    pub fn working_statement(&self) -> String {
+        let (work, operation) = (locks::WORK, locks::operation(self.operation));
+        format!("SELECT pg_catalog.pg_advisory_lock_shared({work}, {operation})")
     }
 
     /// The statement that claims a table name for an applet, for the transaction that makes the table.

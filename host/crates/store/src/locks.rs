@@ -11,6 +11,10 @@ pub(crate) const SEAL_AUDIT: (i32, i32) = (0x4148, 20);
 /// First half of the numbers of locks that say "a process works on this operation".
 pub(crate) const OPERATION: i32 = 0x414A;
 
+/// First half of the numbers of locks that say "this session changes tables for this operation". Shared, and
+/// so never waited for.
+pub(crate) const WORK: i32 = 0x414B;
+
 /// The second half: the last 32 bits of the operation's id, which are random. Two operations that share
 /// them are worked on one after the other, nothing worse.
 pub(crate) fn operation(id: OperationId) -> i32 {

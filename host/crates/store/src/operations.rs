@@ -3,7 +3,8 @@
 //! Two things say who works on an operation. A session-level advisory lock tells at once that a process has
 //! died: it goes away with its session. A lease of 60 seconds, renewed by every step, tells that one hangs.
 //! Neither is trusted for safety: every write carries the operation's *token*, which a takeover raises, so
-//! that a process that wakes up later is refused ([`StoreError::Fenced`]).
+//! that a process that wakes up later is refused ([`StoreError::Fenced`]). The sessions of one that hangs are
+//! ended by whoever takes over: they hold locks that it would wait for.
 
 use applet_types::{ApprovalId, Failure, InstallationId, OperationId, TenantId, UserId, WorkspaceId};
 use chrono::{DateTime, Utc};
@@ -18,7 +19,7 @@ use crate::installations::{StateChange, change_state};
 use crate::plans::{lock_installation, open_plan};
 use crate::{
     AppletDigest, ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease,
-    PlanRecord, PlanState, State, Store, StoreError, locks,
+    PlanRecord, PlanState, State, StepToken, Store, StoreError, locks,
 };
 
 /// How far an operation has come.
@@ -200,6 +201,12 @@ impl Store {
     pub async fn take_over(&self, operation: OperationId) -> Result<Takeover, StoreError> {
         let mut connection = self.session().await?;
         let free = try_lock(&mut connection, operation).await?;
+        if !free && is_overdue(&mut connection, operation).await? {
+            // First, because one that hangs in a transaction holds the operation's row as well.
+            end_sessions(&mut connection, operation).await?;
+            // For whoever comes next to see that a process is at it; the token is what counts.
+            try_lock(&mut connection, operation).await?;
+        }
         let taken: Option<(i64, Uuid, bool)> = sqlx::query_as(
             "UPDATE applet_host.operations
                 SET token = token + 1, lease_until = clock_timestamp() + interval '60 seconds'
@@ -218,6 +225,20 @@ impl Store {
         let installation = InstallationId::new(installation);
         let lease = OperationLease { connection, operation, installation, token, serving };
         Ok(Takeover::Taken(Box::new(plan), lease))
+    }
+
+    /// Whether somebody has taken an operation over from the lease that this token is of.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn is_taken_over(&self, from: StepToken) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM applet_host.operations WHERE id = $1 AND token > $2)")
+            .bind(from.operation.as_uuid())
+            .bind(from.token)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::database("look at an operation"))
     }
 
     /// Every operation that was started and not finished, oldest first, of all tenants: what a host looks
@@ -306,6 +327,34 @@ fn operation_state(text: &str) -> Result<OperationState, StoreError> {
         "failed" => Ok(OperationState::Failed),
         other => Err(StoreError::damaged("read an operation's state", other)),
     }
+}
+
+/// Whether whoever works on it has not been heard of for as long as the lease lasts.
+async fn is_overdue(connection: &mut PgConnection, operation: OperationId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT FROM applet_host.operations
+                               WHERE id = $1 AND state = 'running' AND lease_until < clock_timestamp())";
+    sqlx::query_scalar(sql)
+        .bind(operation.as_uuid())
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::database("look at a lease"))
+}
+
+/// Ends the sessions of a process that hangs, and waits until they are gone.
+async fn end_sessions(connection: &mut PgConnection, operation: OperationId) -> Result<(), StoreError> {
+    sqlx::query(
+        "SELECT pg_catalog.pg_terminate_backend(l.pid, 5000) FROM pg_catalog.pg_locks AS l
+          WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.pid <> pg_catalog.pg_backend_pid()
+            AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+            AND l.classid::int8 IN ($1, $2) AND l.objid = $3::int8::oid",
+    )
+    .bind(i64::from(locks::OPERATION))
+    .bind(i64::from(locks::WORK))
+    .bind(i64::from(locks::operation(operation).cast_unsigned()))
+    .execute(connection)
+    .await
+    .map_err(StoreError::database("end the sessions of a process that hangs"))
+    .map(|_| ())
 }
 
 async fn try_lock(connection: &mut PgConnection, operation: OperationId) -> Result<bool, StoreError> {

@@ -141,7 +141,7 @@ error_codes! {
     TooManyRowsChanged = "too-many-rows-changed", LimitExceeded, 422;
     /// The invocation has sent too many statements.
     TooManyStatements = "too-many-statements", LimitExceeded, 422;
-    /// Too many calls per minute.
+    /// Too many calls, statements or rows for the time.
     RateLimited = "rate-limited", LimitExceeded, 429;
     /// A budget of the invocation or the tenant is spent.
     BudgetSpent = "budget-spent", LimitExceeded, 429;
@@ -171,6 +171,8 @@ error_codes! {
     AuditUnavailable = "audit-unavailable", Unavailable, 503;
     /// The applet is not active in this workspace.
     AppletDisabled = "applet-disabled", Unavailable, 503;
+    /// The applet has failed too often lately and is left alone for a while (S4x.6).
+    CircuitOpen = "circuit-open", Unavailable, 503;
     /// The connection broke while a commit was under way.
     CommitUnknown = "commit-unknown", OutcomeUnknown, 503;
     /// The manifest or package is invalid.

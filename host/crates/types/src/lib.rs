@@ -7,7 +7,9 @@
 //! Start reading at [`Invocation`], [`Grants`] and [`Failure`].
 
 mod audit;
+mod budget;
 mod error;
+mod fair;
 mod grants;
 mod ids;
 mod invocation;
@@ -19,21 +21,24 @@ mod rows;
 mod value;
 
 pub use audit::{AuditRecord, AuditedOperation};
+pub use budget::{Budget, Usage};
 pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};
+pub use fair::{Mixture, Turns, leaves_room};
 pub use grants::{Columns, Grants, GrantsBuilder, GrantsDigest, Operation, TableGrant};
 pub use ids::{
     AppletId, ApprovalId, ComponentDigest, HookName, InstallationId, InvalidId, OperationId, PlanId,
     RequestId, TenantId, UserId, Version, WorkspaceId,
 };
-pub use invocation::{Actor, Budget, Invocation};
+pub use invocation::{Actor, Invocation};
 pub use limits::{
-    CacheLimits, ComponentLimits, ExecutionLimits, HostLimits, Limits, ManifestLimits, StatementLimits,
+    BreakerLimits, CacheLimits, ComponentLimits, ExecutionLimits, HostLimits, Limits, ManifestLimits,
+    RateLimits, StatementLimits, TenantLimits,
 };
 pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
 pub use place::is_loopback;
 pub use ports::{
-    Applets, AuditSink, ComponentReport, Database, Encoding, HookCall, HookError, Login, Logins, Outcome,
-    Secret, Statement, Transaction,
+    Account, Applets, AuditSink, ComponentReport, Database, Encoding, Gauge, HookCall, HookError, Login,
+    Logins, Outcome, Resource, Secret, Statement, TenantClaim, TenantForm, TenantSigner, Transaction,
 };
 pub use rows::{CellRef, Column, ColumnType, PackedReader, PackedWriter, RowSet, UnpackError};
 pub use value::Value;

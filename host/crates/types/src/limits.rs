@@ -86,8 +86,12 @@ limits! {
         invocation_result_bytes: usize = 32 << 20, at most 128 << 20;
         /// Bytes of one row.
         row_bytes: usize = 2 << 20, at most 8 << 20;
+        /// Rows that all statements of one invocation may return or change together.
+        invocation_rows: u64 = 50_000, at most 1_000_000;
         /// Statements of one invocation.
         statements: u32 = 100, at most 1_000;
+        /// Milliseconds that the statements of one invocation may take together.
+        database_ms: u64 = 8_000, at most 60_000;
         /// Transactions open at once in one invocation.
         open_transactions: u32 = 1, at most 1;
         /// Milliseconds of wall clock of one invocation.
@@ -106,6 +110,54 @@ limits! {
         handles: u32 = 1_000, at most 1_000;
         /// Bytes of guest log output kept per invocation.
         log_bytes: usize = 16 << 10, at most 256 << 10;
+    }
+}
+
+limits! {
+    /// How fast one installation may go on, over all its invocations on one host (S4x.5). What is allowed per
+    /// second may be saved up for two seconds, what is allowed per minute for a minute.
+    RateLimits {
+        /// Invocations per second; twice as many at once after a pause.
+        invocations_per_second: u64 = 50, at most 10_000;
+        /// Statements per minute, refused ones included.
+        queries_per_minute: u64 = 30_000, at most 6_000_000;
+        /// Writing statements per second; twice as many at once after a pause.
+        writes_per_second: u64 = 100, at most 10_000;
+        /// Rows returned or changed per minute.
+        rows_per_minute: u64 = 600_000, at most 600_000_000;
+    }
+}
+
+limits! {
+    /// What all applets of one tenant may use per minute together on one host (F4), so that no tenant has the
+    /// machine to itself. What was not used is kept for a minute.
+    TenantLimits {
+        /// Milliseconds of guests' CPU per minute: 30,000 is half a core.
+        cpu_ms_per_minute: u64 = 30_000, at most 3_840_000;
+        /// Milliseconds that statements take per minute: 120,000 are two sessions that never rest.
+        database_ms_per_minute: u64 = 120_000, at most 24_000_000;
+        /// Rows returned or changed per minute.
+        rows_per_minute: u64 = 3_000_000, at most 6_000_000_000;
+        /// Bytes of results per minute.
+        bytes_per_minute: u64 = 1 << 30, at most 1 << 40;
+        /// Statements per minute.
+        statements_per_minute: u64 = 120_000, at most 60_000_000;
+        /// Calls from guests into the host per minute.
+        host_calls_per_minute: u64 = 3_000_000, at most 600_000_000;
+    }
+}
+
+limits! {
+    /// When an installation that keeps failing is left alone for a while (S4x.6).
+    BreakerLimits {
+        /// Failed invocations within the window that open the circuit.
+        failures: u64 = 20, at most 10_000;
+        /// Of all invocations that ended within the window, the percentage that has to have failed.
+        failed_percent: u64 = 50, at most 100;
+        /// Seconds that a failure is held against an installation.
+        window_s: u64 = 60, at most 3_600;
+        /// Seconds before one invocation is let through to try.
+        cool_down_s: u64 = 10, at most 3_600;
     }
 }
 
@@ -138,9 +190,15 @@ pub struct Limits {
     pub statement: StatementLimits,
     /// At run time.
     pub execution: ExecutionLimits,
+    /// From invocation to invocation.
+    pub rate: RateLimits,
     /// How far reads may be cached; not at all unless the manifest asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheLimits>,
+    /// Whether an instance may serve further invocations of the same installation (SPEC Decision 14); not
+    /// unless the manifest asks for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reuse: bool,
 }
 
 impl Limits {
@@ -148,7 +206,9 @@ impl Limits {
     pub const MAXIMUM: Self = Self {
         statement: StatementLimits::MAXIMUM,
         execution: ExecutionLimits::MAXIMUM,
+        rate: RateLimits::MAXIMUM,
         cache: Some(CacheLimits::MAXIMUM),
+        reuse: true,
     };
 
     /// The lower of both, limit by limit: a manifest and an admin can only lower what the operator gives.
@@ -157,7 +217,9 @@ impl Limits {
         Self {
             statement: self.statement.lowered_to(&other.statement),
             execution: self.execution.lowered_to(&other.execution),
+            rate: self.rate.lowered_to(&other.rate),
             cache: self.cache.zip(other.cache).map(|(own, other)| own.lowered_to(other)),
+            reuse: self.reuse && other.reuse,
         }
     }
 }
@@ -165,11 +227,11 @@ impl Limits {
 limits! {
     /// What the host as a whole is held to; shared by all applets, so no manifest can name it.
     HostLimits {
-        /// Sessions of one applet, over all its roles (S4.61).
+        /// Sessions of one applet, over all its roles and all hosts (S4.61).
         sessions_per_applet: usize = 5, at most 40;
-        /// Sessions in use for one tenant at once.
+        /// Sessions in use for one tenant at once, over all hosts.
         sessions_per_tenant: usize = 10, at most 400;
-        /// Sessions of the shared pool, the budget per database (S4.7).
+        /// Sessions of the shared pool, the budget per database for all hosts (S4.7).
         sessions: usize = 40, at most 400;
         /// Milliseconds a statement may wait for a session.
         queue_wait_ms: u64 = 500, at most 10_000;

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RowSet, SqlName, Value,
-    Version,
+    AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RateLimits, RowSet, SqlName,
+    TenantId, Value, Version,
 };
 
 /// A guest's statement: text with `$1…$n`, and the parameters in order.
@@ -122,6 +124,40 @@ pub trait Logins: Send + Sync {
     async fn login(&self, call: &Invocation, grants: GrantsDigest) -> Result<Login, Failure>;
 }
 
+/// How a session tells the database its tenant (SPEC Decision 1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TenantForm {
+    /// The tenant's id. The database takes a session's word, because nothing that an applet can run sets it.
+    #[default]
+    Plain,
+    /// The tenant's id for one session and a short time, with a signature that the database verifies: it
+    /// cannot keep applets from the functions that set it.
+    Signed,
+}
+
+/// What a signed tenant setting says. Nothing else in it holds for any other session, or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantClaim<'a> {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The role that logged in.
+    pub role: &'a str,
+    /// The server's process that serves the session.
+    pub process: i32,
+    /// Until when, in milliseconds of the server's clock since 1970.
+    pub expires_ms: i64,
+}
+
+/// Signs tenant settings for one database.
+pub trait TenantSigner: Send + Sync {
+    /// How this database took the tenant when it was prepared. Another process may have changed it since.
+    fn form(&self) -> TenantForm;
+
+    /// The text of the setting.
+    fn sign(&self, claim: &TenantClaim<'_>) -> String;
+}
+
 /// Takes audit records of reads and denials. Writes are recorded inside their own transaction instead.
 #[async_trait]
 pub trait AuditSink: Send + Sync {
@@ -132,6 +168,58 @@ pub trait AuditSink: Send + Sync {
     ///
     /// With `audit.strict`, when the record is not known to be durable: then the operation has failed.
     async fn record(&self, record: AuditRecord) -> Result<(), Failure>;
+}
+
+/// What an account is charged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resource {
+    /// Microseconds of a guest's CPU.
+    Cpu,
+    /// Microseconds that statements take.
+    Database,
+    /// Rows returned or changed.
+    Rows,
+    /// Bytes of results.
+    Bytes,
+    /// Statements.
+    Statements,
+    /// Calls from a guest into the host.
+    HostCalls,
+}
+
+/// What somebody has at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gauge {
+    /// Sessions of the database.
+    SessionsInUse,
+    /// Statements that wait for a session.
+    SessionsWaiting,
+}
+
+/// What an installation, and its tenant, have used of late. Asked before a statement, told afterwards what
+/// it cost. An invocation without an account is held to its own limits only.
+pub trait Account: fmt::Debug + Send + Sync {
+    /// One more statement.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::RateLimited`](crate::ErrorCode::RateLimited) or
+    /// [`ErrorCode::BudgetSpent`](crate::ErrorCode::BudgetSpent), with the time after which to try again.
+    fn statement(&self, rate: &RateLimits, now: Instant) -> Result<(), Failure>;
+
+    /// The statement writes, and nothing else is against it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::RateLimited`](crate::ErrorCode::RateLimited).
+    fn write(&self, rate: &RateLimits, now: Instant) -> Result<(), Failure>;
+
+    /// Something was used. What is beyond a rate or budget is owed: it is paid off before the next statement.
+    fn charge(&self, resource: Resource, amount: u64, rate: &RateLimits, now: Instant);
+
+    /// One more, or one less, of what somebody has at this moment.
+    fn gauge(&self, gauge: Gauge, more: bool);
 }
 
 /// A hook to call.
@@ -176,6 +264,11 @@ pub enum HookError {
     /// The host ended it (a limit, a deadline) or could not run it.
     #[error(transparent)]
     Host(#[from] Failure),
+}
+
+impl HookError {
+    /// The code of a hook that ended otherwise than by returning.
+    pub const CRASHED: &'static str = "crashed";
 }
 
 /// What a component turned out to be when it was inspected at submit.

@@ -27,6 +27,8 @@ applet_sdk::export! {
         "builder" => builder,
         "log" => log_lines,
         "fail" => fail,
+        "crash" => crash,
+        "leave-open" => leave_open,
     },
     on_install: installed,
     on_upgrade: upgraded,
@@ -172,6 +174,16 @@ fn log_lines((): ()) -> Result<(), HookError> {
 
 fn fail((): ()) -> Result<(), HookError> {
     Err(HookError::new("out-of-tea", "there is no tea left"))
+}
+
+fn crash((): ()) -> Result<()> {
+    std::process::abort()
+}
+
+/// Answers, and leaves a transaction open.
+fn leave_open((): ()) -> Result<()> {
+    std::mem::forget(db::begin()?);
+    Ok(())
 }
 
 fn installed() -> Result<()> {

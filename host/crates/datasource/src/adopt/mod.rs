@@ -12,6 +12,7 @@ mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use applet_types::TenantForm;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -29,7 +30,7 @@ pub use undo::{Undone, undo};
 const DOING: &str = "cannot adopt the database";
 
 /// Names of the policies that we make.
-const POLICIES: [&str; 3] = ["tenant_rows", "tenant_wall", "other_roles"];
+const POLICIES: [&str; 4] = ["tenant_rows", "tenant_wall", "other_roles", "host_rows"];
 
 /// What adopting would change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,13 +83,13 @@ struct Draft {
 ///
 /// # Errors
 ///
-/// [`Error::MissingRight`] for anybody but a superuser, [`Error::BuiltUpon`] when a table has policies under
-/// our names.
+/// [`Error::MissingRight`] for a role that can build no second wall here, [`Error::BuiltUpon`] when a table
+/// has policies under our names.
 pub async fn plan(admin: &mut Admin, options: &CatalogOptions) -> Result<AdoptionPlan, Error> {
-    may_prepare(admin).await?;
+    let form = form(admin, options).await?;
     for attempt in 0..TRIES {
         begin(admin, attempt).await?;
-        let drafted = draft(admin, options).await;
+        let drafted = draft(admin, options, form).await;
         admin.run("ROLLBACK", DOING).await?;
         match drafted {
             Err(error) if error.is_race() => backoff(attempt).await,
@@ -110,9 +111,9 @@ pub async fn apply(
     approved: Option<&str>,
     actor: &str,
 ) -> Result<AdoptionPlan, Error> {
-    may_prepare(admin).await?;
+    let form = form(admin, options).await?;
     locks::acquire(admin, Lock::Prepare).await?;
-    let applied = apply_locked(admin, options, approved, actor).await;
+    let applied = apply_locked(admin, options, form, approved, actor).await;
     let released = locks::release(admin, Lock::Prepare).await;
     let plan = applied?;
     released.map(|()| plan)
@@ -121,12 +122,13 @@ pub async fn apply(
 async fn apply_locked(
     admin: &mut Admin,
     options: &CatalogOptions,
+    form: TenantForm,
     approved: Option<&str>,
     actor: &str,
 ) -> Result<AdoptionPlan, Error> {
     for attempt in 0..TRIES {
         begin(admin, attempt).await?;
-        let done = carry_out(admin, options, approved, actor).await;
+        let done = carry_out(admin, options, form, approved, actor).await;
         let ended = admin.run(if done.is_ok() { "COMMIT" } else { "ROLLBACK" }, DOING).await;
         match done {
             Err(error) if error.is_race() => backoff(attempt).await,
@@ -136,10 +138,16 @@ async fn apply_locked(
     Err(Error::Contended { what: "a table that needs row security", tries: TRIES })
 }
 
-async fn may_prepare(admin: &mut Admin) -> Result<(), Error> {
-    match wall::missing_right(admin).await? {
-        None => Ok(()),
-        Some(right) => Err(Error::MissingRight { role: admin.role().to_owned(), right }),
+/// The form of the wall that this administrator builds. One that stands in the other form is changed by a host
+/// that serves, which ends the sessions of applets for that; not by the way.
+async fn form(admin: &mut Admin, options: &CatalogOptions) -> Result<TenantForm, Error> {
+    let form = wall::form::choose(admin, &options.schemas).await?;
+    match wall::tenant_form(admin).await? {
+        Some(standing) if standing != form => Err(Error::BuiltUpon(format!(
+            "the database was prepared by another kind of administrator than `{}`: start `applet serve` as this one first",
+            admin.role()
+        ))),
+        Some(_) | None => Ok(form),
     }
 }
 
@@ -151,20 +159,23 @@ async fn begin(admin: &mut Admin, attempt: u32) -> Result<(), Error> {
     admin.run(format!("BEGIN; {settings}; SET LOCAL search_path = pg_catalog"), DOING).await
 }
 
-async fn draft(admin: &mut Admin, options: &CatalogOptions) -> Result<Draft, Error> {
+async fn draft(admin: &mut Admin, options: &CatalogOptions, form: TenantForm) -> Result<Draft, Error> {
     let adopted_before = is_adopted(admin).await?;
-    for statement in role::missing_guest(admin).await?.into_iter().chain(home::missing(admin).await?) {
+    let guest = role::missing_guest(admin, form).await?;
+    for statement in guest.into_iter().chain(home::missing(admin, form).await?) {
         admin.run(statement, DOING).await?;
     }
+    admin.run(rights::MEMORY, DOING).await?;
     let before = Held::read(admin).await?;
     admin.run(harden::script(), "cannot take rights from PUBLIC").await?;
+    harden::check(admin, form).await?;
     let moved = Held::read(admin).await?.since(&before);
     // After that: whoever saw a table's rows as one of PUBLIC has rights by name now, and keeps its rows.
     let reachable = reachable(admin).await?;
     let mut tables = Vec::new();
     for table in policies::tables(admin, &options.schemas).await? {
         if !reachable.contains(&table.id) {
-            tables.push(table_adoption(admin, &table).await?);
+            tables.push(table_adoption(admin, &table, form).await?);
         }
     }
     let (public_loses, given_by_name) = moved.in_words();
@@ -175,7 +186,11 @@ async fn draft(admin: &mut Admin, options: &CatalogOptions) -> Result<Draft, Err
     Ok(Draft { plan, moved })
 }
 
-async fn table_adoption(admin: &mut Admin, table: &Guarded) -> Result<TableAdoption, Error> {
+async fn table_adoption(
+    admin: &mut Admin,
+    table: &Guarded,
+    form: TenantForm,
+) -> Result<TableAdoption, Error> {
     let sql = "SELECT polname::text FROM pg_catalog.pg_policy WHERE polrelid = $1::oid ORDER BY 1";
     let found: Vec<String> = sqlx::query_scalar(sql)
         .bind(table.id)
@@ -196,7 +211,7 @@ async fn table_adoption(admin: &mut Admin, table: &Guarded) -> Result<TableAdopt
         lock: "ACCESS EXCLUSIVE",
         had_row_security: table.had_row_security(),
         keep_all_rows: table.others().to_vec(),
-        statements: table.changes(false),
+        statements: table.changes(false, form),
         id: table.id,
         policies: found.into_iter().filter(|name| !ours(name)).collect(),
     })
@@ -205,10 +220,11 @@ async fn table_adoption(admin: &mut Admin, table: &Guarded) -> Result<TableAdopt
 async fn carry_out(
     admin: &mut Admin,
     options: &CatalogOptions,
+    form: TenantForm,
     approved: Option<&str>,
     actor: &str,
 ) -> Result<AdoptionPlan, Error> {
-    let Draft { plan, moved } = draft(admin, options).await?;
+    let Draft { plan, moved } = draft(admin, options, form).await?;
     if approved.is_some_and(|approved| approved != plan.digest) {
         return Err(Error::PlanChanged(plan.digest));
     }

@@ -57,6 +57,9 @@ WHERE x.home IS DISTINCT FROM to_regnamespace('applet_host')::oid
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
                   WHERE r.oid = a.grantee AND r.rolname ~ '^(ah_[0-9a-f]{8}_|applet_guest$)')";
 
+/// Where it is written down. Whoever runs it knows that the schema is the host's own.
+pub(super) const MEMORY: &str = include_str!("../wall/moved_rights.sql");
+
 /// What makes a right that right; how it reads does not.
 type Key = (i64, i64, i32, i64, String, bool);
 
@@ -150,6 +153,7 @@ pub(crate) async fn move_rights(admin: &mut Admin, script: &str) -> Result<(), E
 }
 
 async fn moving(admin: &mut Admin, script: &str, doing: &str) -> Result<(), Error> {
+    admin.run(MEMORY, doing).await?;
     let before = Held::read(admin).await?;
     admin.run(script, doing).await?;
     Held::read(admin).await?.since(&before).remember(admin).await

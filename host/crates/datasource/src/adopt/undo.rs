@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{POLICIES, begin, exists, may_prepare};
+use super::{POLICIES, begin, exists};
 use crate::ddl::{TRIES, backoff};
 use crate::locks::{self, Lock};
 use crate::sql::ident;
@@ -93,7 +93,6 @@ ORDER BY m.taken DESC, o.object, role, privilege";
 /// [`Error::BuiltUpon`] when a table has got policies since that would no longer be in force,
 /// [`Error::Contended`] when tables were never free. Then nothing was changed.
 pub async fn undo(admin: &mut Admin, actor: &str) -> Result<Undone, Error> {
-    may_prepare(admin).await?;
     for table in ["adoptions", "adopted_tables", "moved_rights"] {
         if !exists(admin, &format!("applet_host.{table}")).await? {
             return Ok(Undone::default());

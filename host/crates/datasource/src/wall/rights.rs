@@ -121,6 +121,28 @@ pub(super) fn cache_rights(database: &str) -> BTreeSet<Right> {
     desired.rights
 }
 
+/// What a host may do with its shares of the caps. It reaches the tables through these functions only.
+const KEEPING: &[&str] = &[
+    "pool_join(mine uuid)",
+    "pool_extend(mine uuid)",
+    "pool_take(mine uuid, asks text)",
+    "pool_look(mine uuid)",
+    "pool_put(mine uuid, shares text)",
+    "pool_held(mine uuid)",
+    "pool_leave(mine uuid)",
+];
+
+/// What the role that keeps a host's shares of the caps has to hold.
+pub(super) fn pool_rights(database: &str) -> BTreeSet<Right> {
+    let mut desired = Desired::default();
+    desired.add("DATABASE", "", database, "", "CONNECT");
+    desired.add("SCHEMA", "", "applet_host", "", "USAGE");
+    for function in KEEPING {
+        desired.add("FUNCTION", "", &format!("applet_host.{function}"), "", "EXECUTE");
+    }
+    desired.rights
+}
+
 impl Desired {
     fn add(&mut self, kind: &str, schema: &str, name: &str, column: &str, privilege: &str) {
         self.rights.insert(Right {

@@ -68,8 +68,12 @@ async fn d1_a_plan_changes_nothing_and_what_is_adopted_can_be_undone() {
     let schemas = texts(&mut database.admin().await, "SELECT to_regnamespace('applet_host') IS NULL").await;
     assert_eq!(schemas.unwrap(), ["true"], "not even our own schema is there");
     let of = |table: &str| plan.tables.iter().find(|adopted| adopted.table == table).unwrap().clone();
-    assert_eq!(of("public.clients").keep_all_rows, [clerk.clone()]);
-    assert_eq!(of("public.chats").keep_all_rows, [clerk.clone()], "it had rights as one of PUBLIC");
+    assert_eq!(of("public.clients").keep_all_rows, std::slice::from_ref(&clerk));
+    assert_eq!(
+        of("public.chats").keep_all_rows,
+        std::slice::from_ref(&clerk),
+        "it had rights as one of PUBLIC"
+    );
     assert!(of("public.api_keys").had_row_security && of("public.api_keys").keep_all_rows.is_empty());
     assert!(plan.public_loses.iter().any(|right| right.contains("set_config")));
     assert!(

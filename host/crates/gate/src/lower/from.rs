@@ -357,7 +357,8 @@ impl Lower<'_> {
         let entry = Entry::derived(name.clone(), renamed(names, &columns));
         let stars = stars_of(&entry);
         scope.push(entry, alias.and_then(|alias| self.ident_span(&alias.name)))?;
-        Ok((FromItem::Function { lateral, call, ordinality, alias: name, columns }, stars))
+        let calls = if kind == TableColumns::PerArgument { call.per_argument() } else { vec![call] };
+        Ok((FromItem::Function { lateral, calls, ordinality, alias: name, columns }, stars))
     }
 }
 

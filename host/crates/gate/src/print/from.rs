@@ -22,9 +22,15 @@ impl Printer {
                 self.nested(query);
                 self.alias(alias, columns);
             }
-            FromItem::Function { lateral, call, ordinality, alias, columns } => {
+            FromItem::Function { lateral, calls, ordinality, alias, columns } => {
                 self.lateral(*lateral);
-                self.call(call);
+                match calls.as_slice() {
+                    [call] => self.call(call),
+                    calls => {
+                        self.raw("ROWS FROM ");
+                        self.in_parens(|this| this.separated(calls, Self::call));
+                    }
+                }
                 if *ordinality {
                     self.raw(" WITH ORDINALITY");
                 }

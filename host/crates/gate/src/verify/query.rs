@@ -275,12 +275,14 @@ impl<'a> Walker<'a> {
 
     fn range_function(&mut self, function: &RangeFunction) -> Checked {
         let RangeFunction { lateral: _, ordinality: _, is_rowsfrom, functions, alias, coldeflist } = function;
-        absent(*is_rowsfrom, "ROWS FROM")?;
+        absent(*is_rowsfrom && functions.len() < 2, "ROWS FROM one function")?;
+        absent(!*is_rowsfrom && functions.len() != 1, "several functions in one FROM item")?;
         none(coldeflist, "column definition list")?;
         column_names(alias.as_ref())?;
-        let [item] = functions.as_slice() else {
-            return Err(Disagreement::new("several functions in one FROM item"));
-        };
+        functions.iter().try_for_each(|item| self.call_in_from(item))
+    }
+
+    fn call_in_from(&mut self, item: &Node) -> Checked {
         let NodeEnum::List(list) = inner(item)? else {
             return Err(Disagreement::new("a FROM function of another shape"));
         };

@@ -347,3 +347,16 @@ async fn d5_a_later_version_restores_the_rows_and_brings_their_table_up_to_itsel
         assert_eq!(host.serves_notes(2).await, !hidden);
     }
 }
+
+#[tokio::test]
+async fn f6_rows_that_the_host_deletes_are_cached_nowhere() {
+    let database = Database::new().await;
+    let host = Host::on(&database.url).await;
+    host.takes_notes(&database, &[1, 2]).await;
+    let epoch = "SELECT epoch FROM applet_host.cache_epoch";
+    let before = database.texts(epoch).await;
+    host.leaves(1, RetireMode::Soft, None).await;
+    assert_eq!(database.texts(epoch).await, before, "rows that are kept are as they were cached");
+    host.leaves(2, RetireMode::Hard, None).await;
+    assert_ne!(database.texts(epoch).await, before);
+}

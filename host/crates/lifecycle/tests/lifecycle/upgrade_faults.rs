@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use applet_datasource::{Admin, indexes};
 use applet_lifecycle::{FaultPoint, Faults, Silent};
@@ -105,6 +105,92 @@ async fn g14_a_kill_at_every_point_of_an_upgrade_is_recovered() {
         assert_eq!(end_state(&database).await, expected, "after a second run past `{fault}`");
         survivor.store.close().await;
     }
+}
+
+/// A snapshot that is older than an index keeps its build from ending, for as long as the test wants.
+async fn holds_a_snapshot(database: &Database) -> PgConnection {
+    let mut holder = PgConnection::connect(&database.url).await.unwrap();
+    let hold = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM clients";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    holder
+}
+
+fn half() -> String {
+    format!("SELECT 1 FROM pg_index WHERE indrelid = '{TABLE}'::regclass AND NOT indisvalid")
+}
+
+/// A process that upgrades, and has come as far as the index that cannot end.
+async fn stuck_in_an_index(database: &Database) -> Child {
+    let mut victim = Command::new(std::env::current_exe().unwrap());
+    victim.args(["--exact", "upgrade_faults::upgrading_victim", "--ignored"]).env(URL, &database.url);
+    let mut victim = victim.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while database.texts(&half()).await.is_empty() {
+        assert!(victim.try_wait().unwrap().is_none(), "it cannot have come past the snapshot");
+    }
+    victim
+}
+
+fn signal(process: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &process.id().to_string()]).status().unwrap().success());
+}
+
+/// The minute that a lease lasts is not waited for: the row is made to say that it is over.
+#[tokio::test]
+async fn g16_a_host_that_is_stopped_past_its_lease_is_replaced_and_changes_nothing_when_it_wakes() {
+    let undisturbed = Database::new().await;
+    before(&undisturbed).await;
+    walk(&Host::on(&undisturbed.url).await).await;
+    let expected = end_state(&undisturbed).await;
+
+    let database = Database::new().await;
+    before(&database).await;
+    let holder = holds_a_snapshot(&database).await;
+    let mut victim = stuck_in_an_index(&database).await;
+    signal(&victim, "-STOP");
+    let survivor = Host::on(&database.url).await;
+    let none = survivor.lifecycle.resume(admin(1).request, &Silent).await.unwrap();
+    assert!(none.is_empty(), "its lease still runs: {none:?}");
+    database
+        .run("UPDATE applet_host.operations SET lease_until = now() - interval '1 s' WHERE state = 'running'")
+        .await;
+    // The stopped host's sessions hold the lock for changes, and the index; both go with them.
+    let others = async {
+        while database.texts("SELECT 1 FROM applet_host.operations WHERE token > 1").await.is_empty() {}
+        drop(holder);
+    };
+    tokio::join!(walk(&survivor), others);
+    assert_eq!(end_state(&database).await, expected);
+
+    signal(&victim, "-CONT");
+    assert!(!victim.wait().unwrap().success(), "it learns that it was replaced");
+    assert_eq!(end_state(&database).await, expected);
+    survivor.store.close().await;
+}
+
+#[tokio::test]
+async fn g14_a_kill_in_the_middle_of_building_an_index_is_recovered() {
+    let undisturbed = Database::new().await;
+    before(&undisturbed).await;
+    walk(&Host::on(&undisturbed.url).await).await;
+    let expected = end_state(&undisturbed).await;
+
+    let database = Database::new().await;
+    before(&database).await;
+    let holder = holds_a_snapshot(&database).await;
+    let mut victim = stuck_in_an_index(&database).await;
+    victim.kill().unwrap();
+    assert_eq!(victim.wait().unwrap().signal(), Some(9));
+    // The server learns of it when it next speaks to the killed host; here, at once.
+    Database::end_sessions(&database.url).await;
+    drop(holder);
+    sessions_are_gone(&database).await;
+    assert!(!database.texts(&half()).await.is_empty(), "half an index is what a kill leaves");
+
+    let survivor = Host::on(&database.url).await;
+    assert_eq!(survivor.active(1).await.version.to_string(), "1.0.0");
+    walk(&survivor).await;
+    assert_eq!(end_state(&database).await, expected);
+    survivor.store.close().await;
 }
 
 /// A reader that holds the table must not make other readers wait behind the upgrade that waits for it.

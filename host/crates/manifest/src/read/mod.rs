@@ -131,6 +131,12 @@ fn limits(node: &Node, path: &Path, report: &mut Report) -> Limits {
         wall_ms: fields.number("wallMs"),
         cpu_ms: fields.number("cpuMs"),
         memory_bytes: fields.number("memoryBytes"),
+        database_ms: fields.number("databaseMs"),
+        invocation_rows: fields.number("invocationRows"),
+        invocations_per_second: fields.number("invocationsPerSecond"),
+        queries_per_minute: fields.number("queriesPerMinute"),
+        writes_per_second: fields.number("writesPerSecond"),
+        rows_per_minute: fields.number("rowsPerMinute"),
     };
     fields.finish(&[]);
     limits

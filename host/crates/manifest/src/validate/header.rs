@@ -211,7 +211,7 @@ fn limits(asked: &document::Limits, host: &Limits, report: &mut Report) -> Limit
             *limit = asked;
         }
     };
-    let (statement, execution) = (&mut limits.statement, &mut limits.execution);
+    let (statement, execution, rate) = (&mut limits.statement, &mut limits.execution, &mut limits.rate);
     let mut rows = u64::from(statement.rows);
     let [mut joins, mut subqueries] = [statement.joins, statement.subqueries].map(|n| n as u64);
     let mut statements = u64::from(execution.statements);
@@ -227,6 +227,32 @@ fn limits(asked: &document::Limits, host: &Limits, report: &mut Report) -> Limit
     lower("statementTimeoutMs", asked.statement_timeout_ms, &mut execution.statement_timeout_ms, timeout, 1);
     lower("wallMs", asked.wall_ms, &mut execution.wall_ms, most.wall_ms, 1);
     lower("cpuMs", asked.cpu_ms, &mut execution.cpu_ms, most.cpu_ms, 1);
+    lower("databaseMs", asked.database_ms, &mut execution.database_ms, most.database_ms, 1);
+    lower("invocationRows", asked.invocation_rows, &mut execution.invocation_rows, most.invocation_rows, 1);
+    let given = &host.rate;
+    let invocations = given.invocations_per_second;
+    lower(
+        "invocationsPerSecond",
+        asked.invocations_per_second,
+        &mut rate.invocations_per_second,
+        invocations,
+        1,
+    );
+    lower(
+        "queriesPerMinute",
+        asked.queries_per_minute,
+        &mut rate.queries_per_minute,
+        given.queries_per_minute,
+        1,
+    );
+    lower(
+        "writesPerSecond",
+        asked.writes_per_second,
+        &mut rate.writes_per_second,
+        given.writes_per_second,
+        1,
+    );
+    lower("rowsPerMinute", asked.rows_per_minute, &mut rate.rows_per_minute, given.rows_per_minute, 1);
     // Each was only lowered, so it fits where it came from.
     statement.rows = u32::try_from(rows).unwrap_or(statement.rows);
     statement.joins = usize::try_from(joins).unwrap_or(statement.joins);

@@ -52,7 +52,7 @@ impl AuditWriter {
     ) -> Self {
         let stop = CancellationToken::new();
         let mut settings = SessionSettings::for_applets(&applet_types::ExecutionLimits::default(), 4);
-        settings.application = "applet-host audit";
+        settings.application = "applet-host audit".into();
         settings.search_path = Some("pg_catalog, pg_temp");
         let database =
             Database { target: Arc::new(target), login, settings, session: None, numbers, refuses: false };

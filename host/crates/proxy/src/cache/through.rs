@@ -11,6 +11,7 @@ use crate::execute::Executable;
 use crate::memo::Judge;
 use crate::proxy::Inner;
 use crate::trail::Trail;
+use crate::usage;
 
 impl Inner {
     /// Executes what the gate let pass, or answers it from the cache. Budgets count either way.
@@ -26,9 +27,7 @@ impl Inner {
         let executable = Executable::from(scoped);
         match self.lookup(call, judge, scoped, statement).await {
             Lookup::Hit(outcome) => {
-                let rows = &outcome.rows;
-                let limit = call.limits.execution.invocation_result_bytes;
-                call.budget.result(rows.count.into(), rows.data.len(), limit)?;
+                usage::count(call, &outcome)?;
                 Ok(outcome)
             }
             Lookup::Miss(slot) => {

@@ -364,7 +364,7 @@ impl Watch {
 
 fn settings() -> SessionSettings {
     let mut settings = SessionSettings::for_applets(&ExecutionLimits::default(), 8);
-    settings.application = "applet-host cache";
+    settings.application = "applet-host cache".into();
     settings.read_only = false;
     settings.search_path = Some("pg_catalog, pg_temp");
     settings.statement_timeout = ANNOUNCED_WITHIN;

@@ -25,13 +25,18 @@ impl Permit {
         Self { shared, applet, tenant, returned: false }
     }
 
-    /// Gives the session back together with the permit: one entry in the books instead of two.
+    /// Gives the session back together with the permit: one entry in the books instead of two. A session for
+    /// which there is no place any more is closed.
     fn return_with(mut self, idle: Idle) {
         self.returned = true;
-        self.shared.update(|ledger| {
-            ledger.session_returned(idle);
+        let surplus = self.shared.update(|ledger| {
+            let surplus = ledger.session_returned(idle);
             ledger.permit_returned(&self.applet, self.tenant);
+            surplus
         });
+        if let Some(surplus) = surplus {
+            surplus.close_aside();
+        }
     }
 }
 
@@ -48,12 +53,50 @@ impl Drop for Permit {
 pub(super) struct Slot {
     shared: Arc<Shared>,
     pub(super) applet: AppletId,
+    /// Under which tenure the session was, or is being, opened.
+    pub(super) term: u64,
 }
 
 impl Slot {
     /// Only the ledger makes slots, having counted them.
-    pub(super) const fn new(shared: Arc<Shared>, applet: AppletId) -> Self {
-        Self { shared, applet }
+    pub(super) const fn new(shared: Arc<Shared>, applet: AppletId, term: u64) -> Self {
+        Self { shared, applet, term }
+    }
+
+    /// A place in this one's stead for another applet. The session that has this one still counts for its
+    /// own applet until it is gone.
+    pub(super) fn pass_to(&mut self, applet: AppletId, term: u64) -> Leaving {
+        let before = std::mem::replace(&mut self.applet, applet);
+        self.term = term;
+        Leaving { shared: Arc::clone(&self.shared), applet: before }
+    }
+}
+
+/// A session that is being closed to make room: until it is gone, it counts for its applet.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    shared: Arc<Shared>,
+    applet: AppletId,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.shared.update(|ledger| ledger.session_left(&self.applet));
+    }
+}
+
+/// A session that has to be closed before its place is used.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) session: Box<Session>,
+    pub(super) leaving: Leaving,
+}
+
+impl Replaced {
+    /// Closes it; it counts until the server has let go.
+    pub(super) async fn close(self) {
+        self.session.close().await;
+        drop(self.leaving);
     }
 }
 
@@ -78,6 +121,14 @@ impl Idle {
         self.session.close().await;
         drop(self.slot);
     }
+
+    /// The same in the background. Without a runtime the socket is closed here, and the server ends the
+    /// session when it notices.
+    pub(super) fn close_aside(self) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(self.close());
+        }
+    }
 }
 
 /// What the ledger hands out. Dropped without being used, it goes back as it came.
@@ -94,15 +145,15 @@ pub(super) enum Granted {
     /// A free slot.
     Open(Slot),
     /// The slot of a session that has to be closed first.
-    Replace(Box<Session>, Slot),
+    Replace(Replaced, Slot),
 }
 
 /// A slot in which a session has still to be opened.
 #[derive(Debug)]
 pub(super) struct Provision {
     permit: Permit,
-    slot: Slot,
-    pub(super) replaced: Option<Box<Session>>,
+    pub(super) slot: Slot,
+    pub(super) replaced: Option<Replaced>,
 }
 
 impl Grant {
@@ -116,7 +167,7 @@ impl Grant {
         Some(match place {
             Granted::Session(idle) => Ok(Lease::new(permit, idle.session, idle.slot, &self.login)),
             Granted::Open(slot) => Err(Provision { permit, slot, replaced: None }),
-            Granted::Replace(session, slot) => Err(Provision { permit, slot, replaced: Some(session) }),
+            Granted::Replace(replaced, slot) => Err(Provision { permit, slot, replaced: Some(replaced) }),
         })
     }
 }
@@ -125,8 +176,17 @@ impl Drop for Grant {
     fn drop(&mut self) {
         let Some((permit, place)) = self.granted.take() else { return };
         match place {
-            Granted::Session(Idle { session, slot, .. }) | Granted::Replace(session, slot) => {
+            Granted::Session(Idle { session, slot, .. }) => {
                 drop(Lease::new(permit, session, slot, &self.login));
+            }
+            // The session is of another role, or dead: it never goes back under this login.
+            Granted::Replace(replaced, slot) => {
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move {
+                        replaced.close().await;
+                        drop((slot, permit));
+                    });
+                }
             }
             Granted::Open(slot) => drop((slot, permit)),
         }
@@ -195,9 +255,8 @@ impl Drop for Lease {
         // Whether the server has hung up meanwhile is asked when somebody wants the session.
         if !self.retired && session.is_settled() && now.duration_since(session.born()) < lifetime {
             permit.return_with(Idle { session, slot, login, since: now });
-        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(Idle { session, slot, login, since: now }.close());
+        } else {
+            Idle { session, slot, login, since: now }.close_aside();
         }
-        // Without a runtime the socket is closed here, and the server ends the session when it notices.
     }
 }

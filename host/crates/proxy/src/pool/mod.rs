@@ -3,17 +3,24 @@
 //! A statement gets its permit before its session, the applet's first, then the tenant's, then a place in
 //! the database's budget (S4.7, S4.61). Sessions keep their role for life; when the budget is full, the
 //! longest-idle session of another role is closed to make room. Who has to wait stands in its applet's
-//! queue, and the queues are served in turn: an applet that floods waits behind itself.
+//! queue, and the queues are served in turn, as are the tenants within one: who floods waits behind itself.
+//!
+//! The caps hold across hosts (SPEC Decision 18): each host has a [share](shares) of each, and the
+//! [`keeper`] asks for more when somebody waits, and gives back what others want.
 //!
 //! *Invariant:* a session counts until the server's process is gone, so whoever counts at the server never
 //! sees more than the caps. A session that is not known to be idle is never handed out again.
 //!
 //! Start reading at [`Pool::lease`]; who may have what is decided in [`ledger`].
 
+mod balance;
+mod keeper;
 mod lease;
 mod ledger;
+mod shares;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use applet_types::{AppletId, ErrorCode, Failure, HostLimits, Login, TenantId};
@@ -24,7 +31,9 @@ pub(crate) use lease::Lease;
 use lease::{Grant, Provision};
 use ledger::Ledger;
 
-use crate::wire::{Session, SessionSettings, Target, WireError};
+use crate::tenure::Tenure;
+use crate::wire::{Session, SessionSettings, Target, Tenants, WireError};
+use keeper::Keeper;
 
 /// How long a new session may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,10 +83,17 @@ pub(crate) struct Pool {
 pub(in crate::pool) struct Shared {
     target: Arc<Target>,
     settings: SessionSettings,
+    tenants: Option<Arc<Tenants>>,
     limits: HostLimits,
     ledger: Mutex<Ledger>,
+    /// Under which sessions are opened; none while this host shares its caps and has not asked for any.
+    tenure: RwLock<Option<Arc<Tenure>>>,
     /// Told whenever a session comes back or ends.
     released: Notify,
+    /// Told when the keeper has something to ask for, or to give back.
+    stirred: Arc<Notify>,
+    /// Whether the pool takes nothing any more.
+    closed: AtomicBool,
 }
 
 impl Shared {
@@ -92,7 +108,8 @@ impl Shared {
         let (result, undelivered) = {
             let mut ledger = self.ledger();
             let result = change(&mut ledger);
-            (result, ledger.dispatch(self))
+            let undelivered = if self.may_serve(&ledger) { ledger.dispatch(self) } else { Vec::new() };
+            (result, undelivered)
         };
         drop(undelivered);
         self.released.notify_waiters();
@@ -100,10 +117,57 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The keeper ends with the pool.
+        self.stirred.notify_one();
+    }
+}
+
+impl Shared {
+    /// Whether sessions may be opened and used at this moment: always where the caps are ours alone, else
+    /// while the database is known to count on us.
+    fn may_serve(&self, ledger: &Ledger) -> bool {
+        !ledger.shared || self.tenure().is_some_and(|tenure| tenure.holds())
+    }
+
+    fn tenure(&self) -> Option<Arc<Tenure>> {
+        self.tenure.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl Pool {
-    pub(crate) fn new(target: Arc<Target>, settings: SessionSettings, limits: HostLimits) -> Self {
-        let ledger = Mutex::new(Ledger::new(&limits));
-        Self { shared: Arc::new(Shared { target, settings, limits, ledger, released: Notify::new() }) }
+    /// A pool whose caps are its own, or with the keeper's login shared with other hosts.
+    pub(crate) fn new(
+        target: Arc<Target>,
+        settings: SessionSettings,
+        tenants: Option<Arc<Tenants>>,
+        limits: HostLimits,
+        keeper: Option<Login>,
+    ) -> Self {
+        let shared = Shared {
+            ledger: Mutex::new(Ledger::new(&limits, keeper.is_some())),
+            tenure: RwLock::default(),
+            released: Notify::new(),
+            stirred: Arc::default(),
+            closed: AtomicBool::new(false),
+            target,
+            settings,
+            tenants,
+            limits,
+        };
+        let shared = Arc::new(shared);
+        if let Some(login) = keeper {
+            tokio::spawn(Keeper::new(login, &shared).keep());
+        }
+        Self { shared }
+    }
+
+    /// What happens to a grant whose caller has gone.
+    #[cfg(test)]
+    pub(crate) fn drop_a_grant(&self, want: &Want) {
+        let grant = self.shared.ledger().grant(want, &self.shared);
+        drop(grant);
     }
 
     /// Closes sessions that are too old or idle for too long, until the pool is gone.
@@ -148,6 +212,20 @@ impl Pool {
         if timeout(CLOSE_PATIENCE, all_gone).await.is_err() {
             tracing::warn!("sessions were still in use when the pool was closed");
         }
+        self.shared.closed.store(true, Ordering::Release);
+        let left = async {
+            loop {
+                let mut released = std::pin::pin!(self.shared.released.notified());
+                released.as_mut().enable();
+                self.shared.stirred.notify_one();
+                if self.shared.tenure().is_none() {
+                    return;
+                }
+                released.await;
+            }
+        };
+        // If the shares cannot be given back now, the lease runs out.
+        let _left = timeout(CLOSE_PATIENCE, left).await;
     }
 
     /// A session for `want`, exclusively, until the lease is dropped.
@@ -172,9 +250,11 @@ impl Pool {
     }
 
     async fn grant(&self, want: &Want) -> Result<Grant, NoLease> {
-        let (waiting, ticket) = {
+        let (waiting, ticket, joining) = {
             let mut ledger = self.shared.ledger();
-            if let Some(grant) = ledger.grant(want, &self.shared) {
+            if self.shared.may_serve(&ledger)
+                && let Some(grant) = ledger.grant(want, &self.shared)
+            {
                 return Ok(grant);
             }
             if !want.may_wait {
@@ -185,7 +265,14 @@ impl Pool {
             }
             let (sender, receiver) = oneshot::channel();
             match ledger.enqueue(want, sender) {
-                Some(ticket) => (receiver, ticket),
+                Some((ticket, pushed_out)) => {
+                    // Its caller is told by that.
+                    drop(pushed_out);
+                    if ledger.lacks(want) {
+                        self.shared.stirred.notify_one();
+                    }
+                    (receiver, ticket, ledger.shared && self.shared.tenure().is_none())
+                }
                 None => {
                     return Err(NoLease::Refused(busy(
                         "too many statements of this applet wait for a connection",
@@ -194,29 +281,42 @@ impl Pool {
                 }
             }
         };
-        let _place = Place { shared: &self.shared, applet: &want.applet, ticket };
-        let queue_wait = Duration::from_millis(self.shared.limits.queue_wait_ms);
+        let _place = Place { shared: &self.shared, want, ticket };
+        let queue_wait = match joining {
+            // A host's first statement waits for a connection to be made, not in a queue.
+            true => CONNECT_TIMEOUT,
+            false => Duration::from_millis(self.shared.limits.queue_wait_ms),
+        };
         let left = want.deadline.saturating_duration_since(Instant::now());
         match timeout(queue_wait.min(left), waiting).await {
             Ok(Ok(grant)) => Ok(grant),
-            Ok(Err(_)) | Err(_) => Err(NoLease::Refused(busy(
-                "no connection became free in time",
-                self.shared.limits.queue_wait_ms,
-            ))),
+            Ok(Err(_)) | Err(_) => Err(NoLease::Refused(self.none_in_time())),
         }
+    }
+}
+
+impl Pool {
+    fn none_in_time(&self) -> Failure {
+        let retry_after_ms = self.shared.limits.queue_wait_ms;
+        if self.shared.may_serve(&self.shared.ledger()) {
+            return busy("no connection became free in time", retry_after_ms);
+        }
+        // Nobody can tell how many connections other hosts have: none is better than too many.
+        Failure::new(ErrorCode::DatabaseUnavailable, "the database cannot be reached at the moment")
+            .retry_after_ms(retry_after_ms.max(1))
     }
 }
 
 /// A place in a queue; given up when the waiting ends, however it ends.
 struct Place<'a> {
     shared: &'a Arc<Shared>,
-    applet: &'a AppletId,
+    want: &'a Want,
     ticket: u64,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.shared.ledger().leave_queue(self.applet, self.ticket);
+        self.shared.ledger().leave_queue(&self.want.applet, self.want.tenant, self.ticket);
     }
 }
 
@@ -229,9 +329,29 @@ async fn open(shared: Arc<Shared>, mut provision: Provision, login: Arc<Login>) 
     if let Some(replaced) = provision.replaced.take() {
         replaced.close().await;
     }
-    let connecting = Session::connect(Arc::clone(&shared.target), &login, &shared.settings);
-    match timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(session) => Ok(provision.into_lease(session?, &login)),
-        Err(_) => Err(WireError::Lost(std::io::ErrorKind::TimedOut.into())),
+    let mut settings = shared.settings.clone();
+    if let Some(tenure) = shared.tenure() {
+        settings.application = tenure.application().into();
+        settings.tenure = Some(tenure);
     }
+    // The host may have been given up, and have begun anew, since the place was granted.
+    if !shared.ledger().is_current(provision.slot.term) {
+        return Err(WireError::Protocol("the place of a session was lost before it was opened"));
+    }
+    let connecting = async {
+        let mut session = Session::connect(Arc::clone(&shared.target), &login, &settings).await?;
+        if let Some(tenants) = &shared.tenants {
+            session.agree(tenants, &login.role).await?;
+        }
+        Ok::<_, WireError>(session)
+    };
+    let session = match timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(session) => session?,
+        Err(_) => return Err(WireError::Lost(std::io::ErrorKind::TimedOut.into())),
+    };
+    if settings.tenure.is_some_and(|tenure| !tenure.holds()) {
+        session.close().await;
+        return Err(WireError::Protocol("the place of a session was lost while it was opened"));
+    }
+    Ok(provision.into_lease(session, &login))
 }

@@ -24,7 +24,7 @@ const COUNT: &str = "SELECT count(*)::int, count(DISTINCT c.tenant_id)::int FROM
 const SLOW: &str =
     "SELECT count(*)::int FROM generate_series(1, 400000) WHERE $1::pg_catalog.uuid IS NOT NULL";
 
-fn proxy(database: &Database, change: impl FnOnce(&mut ProxyConfig)) -> (Proxy, Arc<Recorder>) {
+pub(super) fn proxy(database: &Database, change: impl FnOnce(&mut ProxyConfig)) -> (Proxy, Arc<Recorder>) {
     let recorder = Arc::new(Recorder::default());
     let mut config = ProxyConfig::new(
         database.target(),
@@ -36,11 +36,11 @@ fn proxy(database: &Database, change: impl FnOnce(&mut ProxyConfig)) -> (Proxy, 
     (Proxy::new(config), recorder)
 }
 
-fn call(applet: &str, tenant: TenantId) -> Invocation {
+pub(super) fn call(applet: &str, tenant: TenantId) -> Invocation {
     invocation(&format!("applet-{applet}"), tenant, Grants::builder().build())
 }
 
-async fn run(
+pub(super) async fn run(
     proxy: &Proxy,
     call: &Invocation,
     statement: Executable<'_>,
@@ -65,16 +65,17 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The numbers that a watcher at the server sees, at most.
-struct Watched {
-    all: usize,
-    one: usize,
+pub(super) struct Watched {
+    pub(super) all: usize,
+    pub(super) one: usize,
+    pub(super) working: usize,
 }
 
 /// Counts the applets' sessions at the server for as long as `work` runs.
-async fn watched(database: &Database, work: impl Future<Output = ()>) -> Watched {
+pub(super) async fn watched(database: &Database, work: impl Future<Output = ()>) -> Watched {
     let over = Arc::new(AtomicBool::new(false));
     let mut settings = crate::testing::settings();
-    settings.application = "watcher";
+    settings.application = "watcher".into();
     settings.read_only = false;
     let login = applet_types::Login { role: "postgres".into(), password: applet_types::Secret::new("") };
     let mut watcher =
@@ -83,15 +84,20 @@ async fn watched(database: &Database, work: impl Future<Output = ()>) -> Watched
     let name = database.name.clone();
     let watching = tokio::spawn(async move {
         let text = format!(
-            "SELECT count(*)::int, count(*) FILTER (WHERE usename = 'guest_one')::int FROM pg_stat_activity \
+            "SELECT count(*)::int, count(*) FILTER (WHERE usename = 'guest_one')::int, \
+             count(*) FILTER (WHERE state <> 'idle')::int FROM pg_stat_activity \
              WHERE datname = '{name}' AND usename LIKE 'guest%'"
         );
-        let mut most = Watched { all: 0, one: 0 };
+        let mut most = Watched { all: 0, one: 0, working: 0 };
         while !stop.load(Ordering::Relaxed) {
             let seen = super::read(&mut watcher, super::free(&text), &[], A, Encoding::Json).await.unwrap();
             let seen = super::json(&seen);
             let number = |index: usize| usize::try_from(seen[0][index].as_u64().unwrap()).unwrap();
-            most = Watched { all: most.all.max(number(0)), one: most.one.max(number(1)) };
+            most = Watched {
+                all: most.all.max(number(0)),
+                one: most.one.max(number(1)),
+                working: most.working.max(number(2)),
+            };
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         most

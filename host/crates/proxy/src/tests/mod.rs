@@ -3,9 +3,12 @@
 mod audit;
 mod cache;
 mod faults;
+mod hosts;
 mod proxied;
 mod sessions;
+mod signed;
 mod transport;
+mod usage;
 mod values;
 mod watchdog;
 

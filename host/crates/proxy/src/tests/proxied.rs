@@ -335,6 +335,45 @@ async fn s4_33_a_session_with_a_stale_plan_is_replaced_without_the_guest_noticin
     assert_eq!(outcome.rows.count, 1);
 }
 
+#[tokio::test]
+async fn s4_33_a_schema_change_fails_no_transaction_that_begins_after_it() {
+    let bench = Bench::new();
+    let first = statement("SELECT * FROM clients WHERE name = 'client 1'", &[]);
+    let second = statement("SELECT age FROM clients WHERE name = 'client 1'", &[]);
+    let both = async || {
+        let mut open = bench.proxy.begin(&call(A)).await?;
+        open.query(&first, Encoding::Json).await?;
+        open.query(&second, Encoding::Json).await?;
+        open.commit().await
+    };
+    both().await.unwrap();
+    bench.database.sql("ALTER TABLE clients ALTER COLUMN age TYPE bigint");
+    both().await.unwrap();
+    let batch = [first.clone(), second.clone()];
+    bench.proxy.batch(&call(A), &batch, Encoding::Json).await.unwrap();
+    bench.database.sql("ALTER TABLE clients ALTER COLUMN age TYPE numeric");
+    bench.proxy.batch(&call(A), &batch, Encoding::Json).await.unwrap();
+
+    // What is not the first of its transaction is given up as soon as the catalogue is read again.
+    let only_second = async || {
+        let mut open = bench.proxy.begin(&call(A)).await?;
+        open.query(&statement("SELECT count(*) FROM clients", &[]), Encoding::Json).await?;
+        open.query(&second, Encoding::Json).await?;
+        open.commit().await
+    };
+    only_second().await.unwrap();
+    bench.database.sql("ALTER TABLE clients ALTER COLUMN age TYPE bigint");
+    let before = catalog();
+    let tables = before.tables().cloned().map(|mut table| {
+        for column in table.columns.iter_mut().filter(|column| column.name.as_str() == "age") {
+            column.sql_type = "bigint".to_owned();
+        }
+        table
+    });
+    bench.proxy.set_catalog(Arc::new(applet_catalog::Catalog::new(tables.collect::<Vec<_>>())));
+    only_second().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g22_conflicting_transactions_all_end_with_a_typed_and_retryable_error() {
     let bench = Arc::new(Bench::new());

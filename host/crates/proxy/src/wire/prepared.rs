@@ -67,6 +67,11 @@ impl StatementCache {
         evicted
     }
 
+    /// Gives up all of them. They must be closed on the server.
+    pub(super) fn forget(&mut self) -> Vec<Arc<Prepared>> {
+        self.entries.drain().map(|(_, entry)| entry.prepared).collect()
+    }
+
     /// Keeps a statement.
     pub(super) fn insert(&mut self, text: &str, prepared: Arc<Prepared>) {
         self.clock += 1;

@@ -16,6 +16,7 @@ use super::close;
 use super::error::{ServerError, WireError};
 use super::prepared::{Prepared, StatementCache};
 use super::rows::{Collector, too_large};
+use super::signing::{INVALID, Signing, Tenants};
 use super::startup::{self, CancelKey, SessionSettings};
 use super::stream::{Stream, Target};
 use crate::values::Decoder;
@@ -55,10 +56,20 @@ pub(crate) struct Session {
     pub(super) incoming: BytesMut,
     pub(super) outgoing: BytesMut,
     pub(super) statements: StatementCache,
+    /// Statements to close on the server with the next message.
+    given_up: Vec<Arc<Prepared>>,
+    /// The schema that they were prepared for.
+    era: u64,
     pub(super) fixed: [bool; 4],
     pub(super) status: Status,
     /// The tenant that is set, if we are sure.
     pub(super) tenant: Option<TenantId>,
+    /// How the sessions of its pool tell the tenant.
+    pub(super) tenants: Option<Arc<Tenants>>,
+    /// What it signs with, where the tenant is signed.
+    pub(super) signing: Option<Signing>,
+    /// The database did not take its setting, so it must not be used again.
+    worn: bool,
     target: Arc<Target>,
     key: CancelKey,
     born: Instant,
@@ -77,9 +88,14 @@ impl Session {
             incoming,
             outgoing: BytesMut::with_capacity(4 << 10),
             statements: StatementCache::new(settings.prepared_statements),
+            given_up: Vec::new(),
+            era: 0,
             fixed: [false; 4],
             status: Status::Idle,
             tenant: None,
+            tenants: None,
+            signing: None,
+            worn: false,
             target,
             key,
             born: Instant::now(),
@@ -88,7 +104,12 @@ impl Session {
 
     /// Whether everything that was asked has been answered, and nothing is left of it.
     pub(crate) fn is_settled(&self) -> bool {
-        self.status == Status::Idle && self.incoming.is_empty()
+        self.status == Status::Idle && self.incoming.is_empty() && !self.worn
+    }
+
+    /// The server's process that serves it.
+    pub(super) const fn process(&self) -> i32 {
+        self.key.process
     }
 
     /// Whether it may serve another invocation: settled, and the server has not said a word since.
@@ -112,6 +133,20 @@ impl Session {
         close::bury(self.stream, self.key, &self.target, busy).await;
     }
 
+    /// Gives up what was prepared for another schema: the server refuses it once its result has another type,
+    /// and inside of a transaction it could not be tried again.
+    pub(crate) fn keep_up(&mut self, era: u64) {
+        if self.era != era {
+            self.era = era;
+            self.forget_statements();
+        }
+    }
+
+    /// Gives up everything that is prepared.
+    pub(crate) fn forget_statements(&mut self) {
+        self.given_up.extend(self.statements.forget());
+    }
+
     /// Prepares the statements that are not prepared yet, in one round trip, and gives them all.
     pub(crate) async fn prepare(&mut self, texts: &[&str]) -> Result<Vec<Arc<Prepared>>, WireError> {
         let mut found: Vec<Option<Arc<Prepared>>> =
@@ -130,7 +165,8 @@ impl Session {
         let mut names = Vec::new();
         let mut closed = 0_usize;
         for (text, _) in texts.iter().zip(found.iter()).filter(|(_, found)| found.is_none()) {
-            for evicted in self.statements.make_room() {
+            let given_up = std::mem::take(&mut self.given_up);
+            for evicted in given_up.into_iter().chain(self.statements.make_room()) {
                 frontend::close(b'S', &evicted.name, &mut self.outgoing)?;
                 closed += 1;
             }
@@ -277,6 +313,12 @@ impl Session {
     async fn skip_to_ready(&mut self, body: &ErrorResponseBody) -> Result<ServerError, WireError> {
         self.tenant = None;
         let error = ServerError::read(body)?;
+        if error.state == INVALID {
+            self.worn = true;
+            if let Some(tenants) = &self.tenants {
+                tenants.doubt();
+            }
+        }
         match self.next().await {
             Ok(Message::ReadyForQuery(body)) => {
                 self.status = match body.status() {

@@ -1,5 +1,7 @@
 //! Opening a session: startup message, authentication, settings that hold for its life.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -14,11 +16,14 @@ use applet_types::{ExecutionLimits, Login};
 
 use super::error::{ServerError, WireError};
 use super::stream::{Binding, Stream, Target};
+use crate::tenure::Tenure;
 
 /// Settings that a session keeps for life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct SessionSettings {
-    pub(crate) application: &'static str,
+    pub(crate) application: Cow<'static, str>,
+    /// What the session is opened under; `None` is for the host's own sessions, which no cap counts.
+    pub(crate) tenure: Option<Arc<Tenure>>,
     pub(crate) read_only: bool,
     /// `None` leaves it to the role, which knows where the operators of extensions are.
     pub(crate) search_path: Option<&'static str>,
@@ -35,7 +40,8 @@ impl SessionSettings {
     /// For applets' statements.
     pub(crate) fn for_applets(limits: &ExecutionLimits, prepared_statements: usize) -> Self {
         Self {
-            application: "applet-host",
+            application: Cow::Borrowed("applet-host"),
+            tenure: None,
             read_only: true,
             search_path: None,
             statement_timeout: Duration::from_millis(limits.statement_timeout_ms),
@@ -64,8 +70,8 @@ pub(super) async fn open(
     let mut incoming = BytesMut::with_capacity(16 << 10);
     let mut outgoing = BytesMut::with_capacity(512);
     write_startup(target, login, settings, &mut outgoing)?;
-    stream.write_all(&outgoing).await?;
-    authenticate(&mut stream, &mut incoming, login).await?;
+    send(&mut stream, &outgoing, settings).await?;
+    authenticate(&mut stream, &mut incoming, login, settings).await?;
     let mut key = None;
     loop {
         match receive(&mut stream, &mut incoming).await? {
@@ -96,7 +102,7 @@ fn write_startup(
     let parameters = [
         ("user", login.role.as_str()),
         ("database", target.database.as_str()),
-        ("application_name", settings.application),
+        ("application_name", settings.application.as_ref()),
         ("client_encoding", "UTF8"),
         ("DateStyle", "ISO, MDY"),
         ("IntervalStyle", "postgres"),
@@ -120,10 +126,24 @@ fn write_startup(
     Ok(frontend::startup_message(parameters.into_iter().chain(search_path), outgoing)?)
 }
 
-async fn authenticate(stream: &mut Stream, incoming: &mut BytesMut, login: &Login) -> Result<(), WireError> {
+/// Sends a part of the log-in, unless the host may open no session any more: one that was stopped half-way
+/// through must not go on where others have taken its place.
+async fn send(stream: &mut Stream, bytes: &[u8], settings: &SessionSettings) -> Result<(), WireError> {
+    if settings.tenure.as_ref().is_some_and(|tenure| !tenure.holds()) {
+        return Err(WireError::Protocol("the host may open no session at the moment"));
+    }
+    Ok(stream.write_all(bytes).await?)
+}
+
+async fn authenticate(
+    stream: &mut Stream,
+    incoming: &mut BytesMut,
+    login: &Login,
+    settings: &SessionSettings,
+) -> Result<(), WireError> {
     match receive(stream, incoming).await? {
         Message::AuthenticationOk => Ok(()),
-        Message::AuthenticationSasl(body) => scram(stream, incoming, login, &body).await,
+        Message::AuthenticationSasl(body) => scram(stream, incoming, login, settings, &body).await,
         _ => Err(WireError::Protocol("the server asks for an authentication other than scram-sha-256")),
     }
 }
@@ -149,20 +169,21 @@ async fn scram(
     stream: &mut Stream,
     incoming: &mut BytesMut,
     login: &Login,
+    settings: &SessionSettings,
     offer: &AuthenticationSaslBody,
 ) -> Result<(), WireError> {
     let (mechanism, binding) = mechanism(stream.binding(), offer)?;
     let mut exchange = ScramSha256::new(login.password.reveal().as_bytes(), binding);
     let mut outgoing = BytesMut::with_capacity(256);
     frontend::sasl_initial_response(mechanism, exchange.message(), &mut outgoing)?;
-    stream.write_all(&outgoing).await?;
+    send(stream, &outgoing, settings).await?;
     let Message::AuthenticationSaslContinue(body) = receive(stream, incoming).await? else {
         return Err(WireError::Protocol("unexpected message in scram"));
     };
     exchange.update(body.data())?;
     outgoing.clear();
     frontend::sasl_response(exchange.message(), &mut outgoing)?;
-    stream.write_all(&outgoing).await?;
+    send(stream, &outgoing, settings).await?;
     let Message::AuthenticationSaslFinal(body) = receive(stream, incoming).await? else {
         return Err(WireError::Protocol("unexpected message in scram"));
     };

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Host, applet_code, built, guest, host_code};
 use applet_runtime::RuntimeLimits;
-use applet_types::{Applets, ErrorCode, HookCall, HookError, Version};
+use applet_types::{
+    Applets, ErrorCode, Grants, HookCall, HookError, InstallationId, Invocation, RequestId, TenantId, Version,
+};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 async fn conformance() -> (Host, applet_types::ComponentDigest) {
     let host = Host::new();
@@ -102,6 +105,80 @@ async fn decision_14_each_invocation_gets_a_fresh_instance() {
     for _ in 0..3 {
         assert_eq!(host.named(component, "count", "null").await, Ok("1".to_owned()));
     }
+}
+
+#[tokio::test]
+async fn decision_14_a_warm_instance_serves_its_installation_until_anything_goes_wrong() {
+    let (mut host, component) = conformance().await;
+    host.limits.reuse = true;
+    let count = async || host.named(component, "count", "null").await.unwrap();
+    assert_eq!([count().await, count().await, count().await], ["1", "2", "3"]);
+    assert_eq!(applet_code(host.named(component, "fail", "null").await), "out-of-tea");
+    assert_eq!(count().await, "4", "an applet's own error is an ordinary answer");
+    host.call(component, HookCall::Enable).await.unwrap();
+    assert_eq!(count().await, "5", "lifecycle hooks have instances of their own");
+
+    assert_eq!(applet_code(host.named(component, "crash", "null").await), "crashed");
+    assert_eq!(count().await, "1");
+    host.named(component, "leave-open", "null").await.unwrap();
+    assert_eq!(count().await, "1");
+    assert_eq!(host.database.count("dropped"), 1);
+
+    let mut late = host.invocation();
+    late.deadline = Instant::now() + Duration::from_millis(50);
+    let slow = HookCall::Named { name: "sleep".parse().unwrap(), payload: "1000".to_owned() };
+    let outcome = host.runtime.call(component, Arc::new(late), slow).await;
+    assert_eq!(host_code(outcome), ErrorCode::Deadline);
+    assert_eq!(count().await, "1");
+}
+
+#[tokio::test]
+async fn decision_14_a_warm_instance_serves_nobody_else() {
+    let (mut host, component) = conformance().await;
+    host.limits.reuse = true;
+    let count = async |change: fn(&mut Invocation)| {
+        let mut call = host.invocation();
+        change(&mut call);
+        let hook = HookCall::Named { name: "count".parse().unwrap(), payload: "null".to_owned() };
+        host.runtime.call(component, Arc::new(call), hook).await.unwrap()
+    };
+    assert_eq!([count(|_| {}).await, count(|_| {}).await], ["1", "2"]);
+    assert_eq!(count(|call| call.installation = InstallationId::new(Uuid::from_u128(40))).await, "1");
+    assert_eq!(count(|_| {}).await, "3");
+    // One that does not fit any more is gone, so that nothing read under other grants is at hand.
+    assert_eq!(count(|call| call.grants = Arc::new(Grants::builder().build())).await, "1");
+    assert_eq!(count(|_| {}).await, "1");
+    assert_eq!(count(|call| call.version = Version::new(9, 0, 0)).await, "1");
+    assert_eq!(count(|call| call.tenant = TenantId::new(Uuid::from_u128(20))).await, "1");
+    assert_eq!(count(|call| Arc::make_mut(&mut call.limits).reuse = false).await, "1");
+}
+
+#[tokio::test]
+async fn decision_14_each_invocation_of_a_warm_instance_has_its_own_context_log_and_budgets() {
+    let (mut host, component) = conformance().await;
+    host.limits.reuse = true;
+    host.limits.execution.statements = 3;
+    host.limits.execution.log_bytes = 40;
+    for number in 1..=4_u128 {
+        let mut call = host.invocation();
+        call.request = RequestId::new(Uuid::from_u128(number));
+        let call = Arc::new(call);
+        let hook = |name: &str, payload: &str| HookCall::Named {
+            name: name.parse().unwrap(),
+            payload: payload.to_owned(),
+        };
+        let context = host.runtime.call(component, Arc::clone(&call), hook("context", "null")).await.unwrap();
+        let context: Value = serde_json::from_str(&context).unwrap();
+        assert_eq!(context["request_id"], json!(Uuid::from_u128(number)));
+        host.runtime.call(component, Arc::clone(&call), hook("many-queries", "3")).await.unwrap();
+        host.runtime.call(component, Arc::clone(&call), hook("log", "null")).await.unwrap();
+    }
+    assert_eq!(
+        host.log.all().iter().filter(|line| line.ends_with("seven")).count(),
+        4,
+        "{:?}",
+        host.log.all()
+    );
 }
 
 #[tokio::test]
