@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use applet_accounts::Accounts;
 use applet_api::token::TokenKey;
 use applet_catalog::Catalog;
-use applet_datasource::catalog::CatalogOptions;
+use applet_datasource::catalog::{CatalogOptions, Reach};
 use applet_datasource::embedded::{self, Postgres, StartOptions};
 use applet_datasource::{Admin, check, doctor, wall};
 use applet_lifecycle::{Faults, Lifecycle, Parts};
@@ -77,9 +77,9 @@ impl Host {
         let redis = redis(&config)?;
         let (postgres, endpoint) = database(&config, purpose, output).await?;
         let (target, admin_url) = (endpoint.target().clone(), endpoint.url().to_owned());
-        let options = CatalogOptions::default();
+        let options = catalog_options(&config);
         let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
-        wall::check_rights(&mut admin, &options.schemas).await.map_err(unprepared)?;
+        wall::check_rights(&mut admin, &options).await.map_err(unprepared)?;
         let store = Store::connect(&admin_url).await.map_err(told)?;
         store.migrate().await.map_err(told)?;
 
@@ -87,8 +87,11 @@ impl Host {
             demo_data::load_tables(&mut admin).await?;
             demo_data::load_workspaces(&store).await?;
         }
-        let keys = wall::prepare_database(&mut admin, &options.schemas).await.map_err(unprepared)?;
+        let keys = wall::prepare_database(&mut admin, &options).await.map_err(unprepared)?;
         let reading = applet_datasource::catalog::read(&mut admin, &options).await.map_err(told)?;
+        if purpose.serves {
+            tell_not_adopted(&reading.catalog, output);
+        }
         check_version(&mut admin, purpose, output).await?;
         if purpose.serves {
             check::installed_roles(&mut admin).await.map_err(told)?;
@@ -179,6 +182,23 @@ impl Host {
             Some(postgres) if postgres.is_owned() => postgres.stop().await.map_err(told),
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// Which tables the host may touch: all of its own private database; of another one, those that applets make
+/// and those that its operator has adopted.
+pub(crate) fn catalog_options(config: &Config) -> CatalogOptions {
+    let reach = if config.place.database_url.is_some() { Reach::Adopted } else { Reach::Every };
+    CatalogOptions { reach, ..CatalogOptions::default() }
+}
+
+fn tell_not_adopted(catalog: &Catalog, output: Output) {
+    let tables: Vec<String> = catalog.not_adopted().iter().map(|name| format!("`{name}`")).collect();
+    if !tables.is_empty() {
+        output.warning(format_args!(
+            "tables that are not adopted, so that applets cannot see them: {}; look at `applet adopt`",
+            tables.join(", ")
+        ));
     }
 }
 

@@ -30,6 +30,8 @@ export DATABASE_URL=${APPLET_TEST_ADMIN_URL/\/postgres\?/\/bench?}
 psql -q "$APPLET_TEST_ADMIN_URL" -c 'CREATE DATABASE bench'
 psql -q -v ON_ERROR_STOP=1 "$DATABASE_URL" -f host/demo/schema.sql -f tests/bench/seed.sql
 
+"$bin/applet" adopt --yes >/dev/null
+
 echo "bench: installing the guest for $tenants tenants"
 "$bin/applet" package --manifest tests/guests/bench/manifest.yaml \
     --component tests/guests/target/wasm32-wasip2/release/guest_bench.wasm -o "$work/bench.applet" >/dev/null

@@ -127,12 +127,25 @@ impl HostDirectory {
         command
     }
 
-    /// Starts a host and waits until it listens.
+    /// Starts a host and waits until it listens; adopts the database, if it is not a private one.
     ///
     /// # Panics
     ///
     /// When it ends instead.
     pub fn serve(&self) -> Host<'_> {
+        let host = self.serve_unadopted();
+        if self.database.is_some() {
+            host.ok(self.command().args(["adopt", "--yes"]));
+        }
+        host
+    }
+
+    /// Starts a host and waits until it listens, whatever it may see.
+    ///
+    /// # Panics
+    ///
+    /// When it ends instead.
+    pub fn serve_unadopted(&self) -> Host<'_> {
         let mut child = self
             .command()
             .args(["serve", "--demo-data", "--listen", "127.0.0.1:0"])

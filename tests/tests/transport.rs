@@ -1,6 +1,6 @@
 //! The ways to database and Redis, by the program: what is protected, what is refused, what is said.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::process::Output;
 

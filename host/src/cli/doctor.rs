@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use applet_datasource::Admin;
 use applet_datasource::doctor::{self, Report, Walls};
-use applet_datasource::{Admin, catalog::CatalogOptions};
 use applet_types::TenantForm;
 use clap::Args;
 use serde_json::json;
@@ -11,9 +11,9 @@ use serde_json::json;
 use super::Place;
 use crate::endpoint::Endpoint;
 use crate::output::{CommandError, Output, Table};
-use crate::wiring::{Host, Purpose, told};
+use crate::wiring::{Host, Purpose, catalog_options, told};
 
-/// Examines the database: how the way there is protected, which walls each table has and in which form, the
+/// Examines the database: how the way there is protected, which walls each table has, in which form, the
 /// server's version, keys that tell on tenants; and says where reads are cached.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,6 +29,7 @@ pub(crate) struct Doctor {
 impl Doctor {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let config = self.place.configuration()?;
+        let options = catalog_options(&config);
         let (host, named) = match config.place.database_url {
             Some(url) => (None, url),
             None => {
@@ -40,7 +41,7 @@ impl Doctor {
         let endpoint = Endpoint::parse(&named, config.security.insecure_transport)?;
         let transport = endpoint.probe().await?;
         let mut admin = Admin::connect(endpoint.url()).await.map_err(told)?;
-        let report = doctor::examine(&mut admin, &CatalogOptions::default()).await;
+        let report = doctor::examine(&mut admin, &options).await;
         admin.close().await.map_err(told)?;
         if let Some(host) = host {
             host.close().await?;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod adopt;
 mod approve;
 mod audit;
 mod cache;
@@ -76,7 +77,7 @@ pub(crate) struct Place {
     pub(crate) data_dir: Option<PathBuf>,
     /// A PostgreSQL to use instead of a private one. Its URL is a superuser's, or that of a role with CREATEROLE
     /// that owns the database and its tables: host/docs/managed-postgresql.md. Another machine has to prove its
-    /// name by TLS; `sslrootcert` in the URL names the authority.
+    /// name by TLS; `sslrootcert` in the URL names the authority: host/docs/transport.md.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
     /// Answer reads and refusals only once they are recorded durably in the audit trail.
@@ -127,6 +128,7 @@ enum Command {
     Top(top::Top),
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
+    Adopt(adopt::Adopt),
     Cache(cache::Cache),
     Config(config::ConfigCommand),
 }
@@ -175,6 +177,7 @@ impl Cli {
             Command::Top(command) => command.run(output).await,
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
+            Command::Adopt(command) => command.run(output).await,
             Command::Cache(command) => command.run(output).await,
             Command::Config(command) => command.run(output),
         };

@@ -68,7 +68,7 @@ impl SqlSession {
             applet: opening.manifest.id(),
             grants: &grants,
             catalog: &catalog,
-            schemas: &options.schemas,
+            options: &options,
             bypass: opening.bypass,
             purpose: Purpose::Command,
         };

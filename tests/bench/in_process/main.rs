@@ -215,7 +215,7 @@ async fn many_applets(bench: &Bench) -> (Proxy, Vec<Call>) {
             applet: manifest.id(),
             grants: &grants,
             catalog: &bench.catalog,
-            schemas: &options.schemas,
+            options: &options,
             bypass: false,
             purpose: Purpose::Installation,
         };

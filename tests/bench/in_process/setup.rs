@@ -63,7 +63,7 @@ impl Bench {
             applet: manifest.id(),
             grants: &grants,
             catalog: &read,
-            schemas: &options.schemas,
+            options: &options,
             bypass: false,
             purpose: Purpose::Installation,
         };

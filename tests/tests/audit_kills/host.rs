@@ -43,7 +43,7 @@ pub(crate) async fn prepare(url: &str) -> (Catalog, Prepared) {
         applet: manifest.id(),
         grants: &manifest.requested(),
         catalog: &read,
-        schemas: &options.schemas,
+        options: &options,
         bypass: false,
         purpose: Purpose::Installation,
     };

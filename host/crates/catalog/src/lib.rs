@@ -4,7 +4,7 @@
 //! and `proxy` only look things up here. What a table *is* (tenant-scoped and by which column, soft
 //! deletable, global) is derived from the database's own catalogue, never configured (SPEC Decision 2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use applet_types::{SqlName, TenantForm};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
     tables: BTreeMap<SqlName, Table>,
+    /// Tables with tenants' rows that nobody may see before the operator has adopted them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    not_adopted: BTreeSet<SqlName>,
     #[serde(default)]
     tenant_form: TenantForm,
 }
@@ -22,7 +25,24 @@ impl Catalog {
     /// Collects tables; a later one of the same name replaces an earlier one.
     pub fn new(tables: impl IntoIterator<Item = Table>) -> Self {
         let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
-        Self { tables, tenant_form: TenantForm::default() }
+        Self { tables, not_adopted: BTreeSet::new(), tenant_form: TenantForm::default() }
+    }
+
+    /// The same, with these tables hidden from applets until the operator adopts them.
+    #[must_use]
+    pub fn hiding(mut self, not_adopted: BTreeSet<SqlName>) -> Self {
+        for name in &not_adopted {
+            if let Some(table) = self.tables.get_mut(name) {
+                table.tenancy = Tenancy::Invisible;
+            }
+        }
+        self.not_adopted = not_adopted;
+        self
+    }
+
+    /// Tables with tenants' rows that the operator has not adopted: applets cannot see them.
+    pub const fn not_adopted(&self) -> &BTreeSet<SqlName> {
+        &self.not_adopted
     }
 
     /// The same for a database that takes the tenant in this form. Left out of digests: what the database

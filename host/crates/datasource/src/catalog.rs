@@ -12,7 +12,7 @@ use applet_types::SqlName;
 use crate::wall;
 use crate::wall::form::tenant_is_signed;
 use crate::wall::policies::sound_policies;
-use crate::{Admin, Error};
+use crate::{Admin, Error, adopt};
 
 /// What to read, and what the operator says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,23 @@ pub struct CatalogOptions {
     pub schemas: Vec<String>,
     /// Tables without a tenant that everybody may read.
     pub global_tables: BTreeSet<SqlName>,
+    /// Which of the tables with tenants' rows.
+    pub reach: Reach,
+}
+
+/// Which tables the host may guard and show to applets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// All: the database is the host's own, or the command at hand prepares it by itself.
+    #[default]
+    Every,
+    /// Those that applets have made, and those that the operator has adopted ([`crate::adopt`]).
+    Adopted,
 }
 
 impl Default for CatalogOptions {
     fn default() -> Self {
-        Self { schemas: vec!["public".to_owned()], global_tables: BTreeSet::new() }
+        Self { schemas: vec!["public".to_owned()], global_tables: BTreeSet::new(), reach: Reach::default() }
     }
 }
 
@@ -166,6 +178,8 @@ struct Rows {
     columns: BTreeMap<i64, Vec<ColumnRow>>,
     keys: BTreeMap<i64, Vec<KeyRow>>,
     references: BTreeMap<i64, Vec<ReferenceRow>>,
+    /// The tables that may be seen; `None` for all.
+    reachable: Option<BTreeSet<i64>>,
 }
 
 impl Rows {
@@ -179,6 +193,9 @@ impl Rows {
         }
         let schemas = options.schemas.as_slice();
         let mut rows = Self { tables: all(admin, TABLES, schemas).await?, ..Self::default() };
+        if options.reach == Reach::Adopted {
+            rows.reachable = Some(adopt::reachable(admin).await?);
+        }
         for row in all::<ColumnRow>(admin, COLUMNS, schemas).await? {
             rows.columns.entry(row.table_id).or_default().push(row);
         }
@@ -194,6 +211,8 @@ impl Rows {
     fn assemble(mut self, options: &CatalogOptions) -> Reading {
         let mut remarks = Vec::new();
         let mut tables: BTreeMap<SqlName, Table> = BTreeMap::new();
+        let mut not_adopted = BTreeSet::new();
+        let reachable = self.reachable.take();
         for row in std::mem::take(&mut self.tables) {
             let (Ok(schema), Ok(name)) = (SqlName::exact(&row.schema), SqlName::exact(&row.name)) else {
                 remarks.push(format!(
@@ -208,13 +227,17 @@ impl Rows {
                 ));
                 continue;
             }
+            let is_reachable = reachable.as_ref().is_none_or(|reachable| reachable.contains(&row.id));
             let table = self.table(row, schema, name, options, &mut remarks);
+            if !is_reachable && table.tenant_column().is_some() {
+                not_adopted.insert(table.name.clone());
+            }
             tables.insert(table.name.clone(), table);
         }
         for name in options.global_tables.iter().filter(|name| !tables.contains_key(name.as_str())) {
             remarks.push(format!("table `{name}` is listed as global and does not exist"));
         }
-        Reading { catalog: Catalog::new(tables.into_values()), remarks }
+        Reading { catalog: Catalog::new(tables.into_values()).hiding(not_adopted), remarks }
     }
 
     fn table(

@@ -48,6 +48,8 @@ pub struct Report {
     pub tenant_form: Option<TenantForm>,
     /// What PUBLIC, and so every applet, can still use: it goes with the next preparation.
     pub missing_revokes: Vec<String>,
+    /// Tables with tenants' rows that applets cannot see, because the operator has not adopted them.
+    pub not_adopted: Vec<String>,
     /// What PUBLIC, and so every applet, could still use if the first wall fell, because whoever prepared the
     /// database may not take it away. It runs as the applet's role, and row security binds it.
     pub staying_rights: Vec<String>,
@@ -68,6 +70,7 @@ pub async fn examine(admin: &mut Admin, options: &CatalogOptions) -> Result<Repo
         version,
         upgrade_to: version.patched_by(),
         tables: reading.catalog.tables().map(|table| table_report(&reading.catalog, table)).collect(),
+        not_adopted: reading.catalog.not_adopted().iter().map(ToString::to_string).collect(),
         tenant_form: tenant_form(admin).await?,
         missing_revokes: revocable,
         staying_rights: staying,
@@ -133,6 +136,10 @@ impl Report {
                     table.table
                 ));
             }
+        }
+        for table in &self.not_adopted {
+            problems
+                .push(format!("table `{table}` is not adopted: applets cannot see it until `applet adopt`"));
         }
         if !self.missing_revokes.is_empty() {
             problems.push(format!(

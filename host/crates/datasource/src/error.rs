@@ -40,6 +40,18 @@ pub enum Error {
         /// What makes it dangerous.
         because: String,
     },
+    /// The database has to be adopted before applets run in it.
+    #[error("the database is not adopted: whoever operates the host has to run `applet adopt`")]
+    NotAdopted,
+    /// The plan that was approved is not the one that would be carried out now.
+    #[error("the database has changed since the plan was made: the plan is now {0}")]
+    PlanChanged(String),
+    /// Applets still work with what was adopted.
+    #[error("applets still use the database: {}", .0.join(", "))]
+    InUse(Vec<String>),
+    /// Somebody has built on what we would take away.
+    #[error("{0}")]
+    BuiltUpon(String),
     /// Two grant sets or applets would share a role.
     #[error("role `{0}` already stands for other grants: the short form of two digests collides")]
     RoleTaken(String),

@@ -7,6 +7,7 @@
 //! Start reading at [`wall::prepare`] and [`catalog::read`]; the private server is [`embedded::Postgres`].
 
 mod admin;
+pub mod adopt;
 pub mod catalog;
 pub mod check;
 pub mod ddl;

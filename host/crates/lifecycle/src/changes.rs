@@ -52,7 +52,7 @@ impl Work<'_> {
             |step: &Step| matches!(step.kind(), StepKind::EnsureTable { .. }) && !step.is_done(catalog);
         if plan.steps().iter().any(makes) {
             // A table comes with its policies, which name a role.
-            wall::prepare_database(admin, &self.lifecycle.parts.catalog.schemas).await?;
+            wall::prepare_database(admin, &self.lifecycle.parts.catalog).await?;
         }
         for (ordinal, step) in (0..).zip(plan.steps()) {
             if matches!(step.kind(), StepKind::GrantRole { .. }) {

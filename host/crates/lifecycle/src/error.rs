@@ -76,7 +76,7 @@ pub enum LifecycleError {
     #[error("the applet's own hook: {0}")]
     Hook(HookError),
     /// The shared database refused; the operator's log says why.
-    #[error("the database refused to be prepared")]
+    #[error("{}", unprepared(.0))]
     Database(applet_datasource::Error),
     /// The host's metadata.
     #[error(transparent)]
@@ -238,6 +238,14 @@ impl LifecycleError {
             }
             _ => Failure::new(ErrorCode::Internal, self.to_string()),
         }
+    }
+}
+
+/// What an admin is told: only what somebody can do about it.
+fn unprepared(error: &applet_datasource::Error) -> String {
+    match error {
+        applet_datasource::Error::NotAdopted => error.to_string(),
+        _ => "the database refused to be prepared".to_owned(),
     }
 }
 

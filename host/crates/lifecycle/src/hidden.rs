@@ -25,7 +25,7 @@ pub(crate) fn unhidden(catalog: &Catalog) -> Catalog {
             None => table,
         }
     });
-    Catalog::new(tables).taking_tenant(catalog.tenant_form())
+    Catalog::new(tables).taking_tenant(catalog.tenant_form()).hiding(catalog.not_adopted().clone())
 }
 
 /// Whoever reads a catalogue keeps hidden tables from everybody; planning has to know whose rows they hold.

@@ -16,7 +16,7 @@ impl Lifecycle {
     /// When the database refuses.
     pub async fn retire_unused_roles(&self) -> Result<Vec<String>, LifecycleError> {
         let mut admin = self.admin().await?;
-        wall::prepare_database(&mut admin, &self.parts.catalog.schemas).await?;
+        wall::prepare_database(&mut admin, &self.parts.catalog).await?;
         locks::acquire(&mut admin, Lock::Prepare).await?;
         let mut dropped = Vec::new();
         for made in wall::installation_roles(&mut admin).await? {

@@ -156,7 +156,7 @@ impl<'a> Work<'a> {
         let pending = plan.pending(catalog);
         if !pending.is_empty() {
             // The tables come with their policies, which name a role that a new database does not have yet.
-            wall::prepare_database(admin, &self.lifecycle.parts.catalog.schemas).await?;
+            wall::prepare_database(admin, &self.lifecycle.parts.catalog).await?;
         }
         if !(recorded && pending.is_empty()) {
             let changes = pending.iter().map(|statement| statement.sql().to_owned());
@@ -176,7 +176,7 @@ impl<'a> Work<'a> {
             applet: self.plan.applet(),
             grants: self.plan.grants(),
             catalog,
-            schemas: &self.lifecycle.parts.catalog.schemas,
+            options: &self.lifecycle.parts.catalog,
             bypass: false,
             purpose: Purpose::Installation,
         };

@@ -39,6 +39,12 @@ impl<'a> Checker<'a> {
     pub(crate) fn requested_tables(&mut self, grants: &Grants) {
         for (name, grant) in grants.tables().filter(|(name, _)| !grants.is_own(name)) {
             match self.visible(name) {
+                None if self.catalog.not_adopted().contains(name) => {
+                    let message = format!(
+                        "table `{name}` is not adopted: whoever operates the host has to run `applet adopt`"
+                    );
+                    self.problem(ProblemCode::NotAdopted, name, message);
+                }
                 None => {
                     let message = format!("table `{name}` does not exist or applets cannot see it");
                     self.problem(ProblemCode::UnknownTable, name, message);

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub enum ProblemCode {
     /// A requested table does not exist, or applets cannot see it.
     UnknownTable,
+    /// A requested table exists, and the operator has not adopted it.
+    NotAdopted,
     /// A requested column does not exist.
     UnknownColumn,
     /// A global reference table would be written.
@@ -33,6 +35,7 @@ impl ProblemCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UnknownTable => "unknown-table",
+            Self::NotAdopted => "not-adopted",
             Self::UnknownColumn => "unknown-column",
             Self::ReadOnlyTable => "read-only-table",
             Self::NameTaken => "name-taken",

@@ -346,6 +346,32 @@ impl Store {
         rows.into_iter().map(|(grants,)| Granted::read(grants, applet)).collect()
     }
 
+    /// Who works with the shared database, or is about to: applets and their workspaces, of all tenants. For
+    /// whoever operates the host.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn in_use(&self) -> Result<Vec<(AppletId, WorkspaceId)>, StoreError> {
+        let doing = "list what is installed";
+        let rows: Vec<(String, Uuid)> = sqlx::query_as(
+            "SELECT i.applet_id, i.workspace_id
+               FROM applet_host.installations AS i
+              WHERE (i.grants IS NOT NULL AND i.left_at IS NULL)
+                 OR EXISTS (SELECT FROM applet_host.operations AS o
+                             WHERE o.installation_id = i.id AND o.state = 'running')
+              ORDER BY 1, 2",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::database(doing))?;
+        let read = |(applet, workspace): (String, Uuid)| {
+            let applet = applet.parse().map_err(|error| StoreError::damaged(doing, error))?;
+            Ok((applet, WorkspaceId::new(workspace)))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
     /// Replaces an installation's state, unless somebody else did so first, and lets caches know.
     ///
     /// # Errors

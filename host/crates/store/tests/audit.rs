@@ -22,7 +22,7 @@ async fn prepared() -> (Database, Store) {
     let database = Database::new().await;
     let store = database.store().await;
     let mut session = applet_datasource::Admin::connect(&database.url).await.unwrap();
-    applet_datasource::wall::prepare_database(&mut session, &["public".to_owned()]).await.unwrap();
+    applet_datasource::wall::prepare_database(&mut session, &Default::default()).await.unwrap();
     (database, store)
 }
 

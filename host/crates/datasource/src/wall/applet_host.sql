@@ -28,6 +28,24 @@ CREATE TABLE IF NOT EXISTS applet_host.adopted (
     at               timestamptz NOT NULL DEFAULT now()
 );
 
+-- Preparations of a database that is not the host's own, each approved by an operator (`applet adopt`).
+CREATE TABLE IF NOT EXISTS applet_host.adoptions (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    digest    text NOT NULL,
+    actor     text NOT NULL,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    undone_by text,
+    undone_at timestamptz
+);
+
+-- Tables that applets may see because of that, and what to leave them with when it is undone.
+CREATE TABLE IF NOT EXISTS applet_host.adopted_tables (
+    relation         oid PRIMARY KEY,
+    adoption         bigint NOT NULL REFERENCES applet_host.adoptions,
+    had_row_security boolean NOT NULL,
+    policies         text[] NOT NULL
+);
+
 -- Login roles made for this database. The full digest stands here because the name has only a part of it.
 CREATE TABLE IF NOT EXISTS applet_host.login (
     role     name PRIMARY KEY,

@@ -84,7 +84,7 @@ ORDER BY 1, 2";
 /// # Errors
 ///
 /// [`Error::MissingRight`] with everything that is missing for either form.
-pub(super) async fn choose(admin: &mut Admin, schemas: &[String]) -> Result<TenantForm, Error> {
+pub(crate) async fn choose(admin: &mut Admin, schemas: &[String]) -> Result<TenantForm, Error> {
     if super::missing_right(admin).await?.is_none() {
         return Ok(TenantForm::Plain);
     }

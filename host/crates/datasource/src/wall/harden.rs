@@ -2,8 +2,9 @@
 
 use applet_types::TenantForm;
 
+use super::home;
 use crate::ddl::retrying;
-use crate::{Admin, Error};
+use crate::{Admin, Error, adopt};
 
 const HARDEN: &str = include_str!("harden.sql");
 const FUNCTIONS: &str = include_str!("public_functions.sql");
@@ -11,7 +12,7 @@ const VIEWS: &str = include_str!("public_views.sql");
 const DEFINERS: &str = include_str!("public_definers.sql");
 const RIGHTS: &str = include_str!("public_rights.sql");
 
-/// Runs `harden.sql`. It touches only what PUBLIC still has.
+/// Runs `harden.sql`, and writes down what it moved. It touches only what PUBLIC still has.
 ///
 /// # Errors
 ///
@@ -19,14 +20,29 @@ const RIGHTS: &str = include_str!("public_rights.sql");
 /// reached. What stays of `pg_catalog` reaches rows only as the applet's own role, so row security binds it;
 /// what extensions brought was let in by whoever installed them. Both are named by the doctor.
 pub(super) async fn apply(admin: &mut Admin, form: TenantForm) -> Result<(), Error> {
-    let script = HARDEN
+    if !left_to_public(admin).await?.revocable.is_empty() {
+        // What is moved is written down in the host's own schema, which has to be the host's.
+        home::missing(admin, form).await?;
+        retrying!(admin, "the rights of PUBLIC", { adopt::move_rights(admin, &script()).await })?;
+    }
+    check(admin, form).await
+}
+
+/// The whole of it, for one transaction.
+pub(crate) fn script() -> String {
+    HARDEN
         .replace("{public_functions}", FUNCTIONS)
         .replace("{public_views}", VIEWS)
         .replace("{public_definers}", DEFINERS)
-        .replace("{public_rights}", RIGHTS);
-    retrying!(admin, "the rights of PUBLIC", {
-        admin.transact(std::slice::from_ref(&script), "cannot take rights from PUBLIC").await
-    })?;
+        .replace("{public_rights}", RIGHTS)
+}
+
+/// Whether what is left to PUBLIC is left safely.
+///
+/// # Errors
+///
+/// As [`apply`].
+pub(crate) async fn check(admin: &mut Admin, form: TenantForm) -> Result<(), Error> {
     match form {
         TenantForm::Plain => Ok(()),
         TenantForm::Signed => match beyond_reach(admin).await? {

@@ -78,6 +78,16 @@ fn definition(form: TenantForm) -> String {
 }
 
 async fn ensure_schema(admin: &mut Admin, form: TenantForm) -> Result<(), Error> {
+    let missing = missing(admin, form).await?;
+    if missing.is_empty() { Ok(()) } else { admin.transact(&missing, DOING).await }
+}
+
+/// The statements that bring the schema about; none if it is there.
+///
+/// # Errors
+///
+/// When the schema is somebody's who could read what we write there.
+pub(crate) async fn missing(admin: &mut Admin, form: TenantForm) -> Result<Vec<String>, Error> {
     let definition = definition(form);
     let mark = match form {
         TenantForm::Plain => MARK,
@@ -92,10 +102,10 @@ async fn ensure_schema(admin: &mut Admin, form: TenantForm) -> Result<(), Error>
             "schema `applet_host` belongs to `{owner}`, who is no superuser: connect as `{owner}`, or hand over \
              the schema and everything in it"
         ))),
-        Some(Home { comment: Some(comment), .. }) if comment == version => Ok(()),
+        Some(Home { comment: Some(comment), .. }) if comment == version => Ok(Vec::new()),
         Some(_) | None => {
             let mark = format!("COMMENT ON SCHEMA applet_host IS {}", literal(&version));
-            admin.transact(&[definition, mark], DOING).await
+            Ok(vec![definition, mark])
         }
     }
 }

@@ -15,13 +15,13 @@
 //! Start reading at [`prepare`].
 
 pub(crate) mod form;
-mod harden;
+pub(crate) mod harden;
 pub(crate) mod home;
 mod names;
 pub(crate) mod policies;
 mod retire;
 mod rights;
-mod role;
+pub(crate) mod role;
 mod settings;
 mod signing;
 
@@ -32,8 +32,9 @@ pub use names::Keys;
 use applet_catalog::Catalog;
 use applet_types::{AppletId, Grants, Login, SqlName, TenantForm};
 
+use crate::catalog::{CatalogOptions, Reach};
 use crate::locks::{self, Lock};
-use crate::{Admin, Error};
+use crate::{Admin, Error, adopt};
 
 /// The role without privileges that the policies name; every applet role inherits it.
 pub const GUEST: &str = "applet_guest";
@@ -60,8 +61,8 @@ pub struct Preparation<'a> {
     pub grants: &'a Grants,
     /// The database as it is now.
     pub catalog: &'a Catalog,
-    /// The schemas whose tables are guarded; the same as were read into the catalogue.
-    pub schemas: &'a [String],
+    /// The tables that are guarded; the same as were read into the catalogue.
+    pub options: &'a CatalogOptions,
     /// Makes a second role that row security does not bind, to test the gate alone (`--wall gate`).
     pub bypass: bool,
     /// For what.
@@ -85,10 +86,11 @@ pub struct Prepared {
 ///
 /// # Errors
 ///
-/// [`Error::MissingRight`] for a role that can build neither form of the wall, [`Error::RoleTaken`] when the
+/// [`Error::MissingRight`] for a role that can build neither form of the wall, [`Error::NotAdopted`] for a
+/// database that has to be adopted first, [`Error::RoleTaken`] when the
 /// name of the role stands for other grants, [`Error::Contended`] when locks were not free in time.
 pub async fn prepare(admin: &mut Admin, preparation: &Preparation<'_>) -> Result<Prepared, Error> {
-    let form = form::choose(admin, preparation.schemas).await?;
+    let form = form::choose(admin, &preparation.options.schemas).await?;
     if preparation.bypass
         && let Some(right) = missing_right(admin).await?
     {
@@ -108,7 +110,10 @@ async fn prepare_locked(
 ) -> Result<Prepared, Error> {
     let owned: Vec<String> =
         preparation.grants.own_tables().map(|(_, table)| table.name().as_str().to_owned()).collect();
-    let keys = guard_database(admin, preparation.schemas, &owned, form).await?;
+    let (keys, guarded) = guard_database(admin, preparation.options, &owned, form).await?;
+    if !guarded {
+        return Err(Error::NotAdopted);
+    }
     let keys = if preparation.bypass { keys.bypassing() } else { keys };
     let login = keys.login_of(preparation.applet, preparation.grants.digest());
     let missing = role::ensure(admin, preparation, &login, form).await?;
@@ -123,48 +128,59 @@ async fn prepare_locked(
 /// # Errors
 ///
 /// [`Error::MissingRight`] with everything that is missing for either form of the wall.
-pub async fn check_rights(admin: &mut Admin, schemas: &[String]) -> Result<(), Error> {
-    form::choose(admin, schemas).await.map(drop)
+pub async fn check_rights(admin: &mut Admin, options: &CatalogOptions) -> Result<(), Error> {
+    form::choose(admin, &options.schemas).await.map(drop)
 }
 
 /// Prepares a database for no applet in particular: the host's schema, its secret, and the guards on
-/// every tenant's table. What `serve` does at start.
+/// every tenant's table. What `serve` does at start. A database that is not adopted, and that is not ours
+/// to prepare without, gets no more than what is the host's own.
 ///
 /// # Errors
 ///
 /// As [`prepare`].
-pub async fn prepare_database(admin: &mut Admin, schemas: &[String]) -> Result<Keys, Error> {
-    let form = form::choose(admin, schemas).await?;
+pub async fn prepare_database(admin: &mut Admin, options: &CatalogOptions) -> Result<Keys, Error> {
+    let form = form::choose(admin, &options.schemas).await?;
     locks::acquire(admin, Lock::Prepare).await?;
-    let outcome = guard_database(admin, schemas, &[], form).await;
+    let outcome = guard_database(admin, options, &[], form).await;
     let released = locks::release(admin, Lock::Prepare).await;
-    let keys = outcome?;
+    let (keys, _) = outcome?;
     released.map(|()| keys)
 }
 
 /// The order is what makes a change of form safe. PUBLIC loses its rights before anything believes a plain
 /// setting, and no applet's session lives on from before; until a table's policies follow, they do not
 /// understand the setting that is sent, which is an error and shows no row.
+///
+/// Says as well whether the wall stands, which it does not in a database that has to be adopted first.
 async fn guard_database(
     admin: &mut Admin,
-    schemas: &[String],
+    options: &CatalogOptions,
     owned: &[String],
     form: TenantForm,
-) -> Result<Keys, Error> {
+) -> Result<(Keys, bool), Error> {
     let before = form::tenant_form(admin).await?;
     role::ensure_guest(admin, form).await?;
-    harden::apply(admin, form).await?;
+    let guarded = match options.reach {
+        Reach::Every => true,
+        Reach::Adopted => adopt::is_adopted(admin).await?,
+    };
+    if guarded {
+        harden::apply(admin, form).await?;
+    }
     // Before the form is written down, so that a process which dies here leaves it to be done.
     if before == Some(TenantForm::Signed) && form == TenantForm::Plain {
         form::end_guests(admin).await?;
     }
     let keys = home::ensure(admin, form).await?;
-    policies::guard(admin, schemas, owned, form).await?;
+    if guarded {
+        policies::guard(admin, options, owned, form).await?;
+    }
     retire::strangers(admin, &keys).await?;
     role::ensure_auditor(admin, &keys.audit_login(), form).await?;
     role::ensure_watcher(admin, &keys.cache_login(), form).await?;
     role::ensure_keeper(admin, &keys.pool_login(), form).await?;
-    Ok(keys)
+    Ok((keys, guarded))
 }
 
 /// Drops the role of a grant set that no installation uses any more. A role that does not exist is fine.

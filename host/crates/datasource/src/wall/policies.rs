@@ -10,9 +10,10 @@
 
 use applet_types::TenantForm;
 
+use crate::catalog::{CatalogOptions, Reach};
 use crate::ddl::retrying;
 use crate::sql::{ident, idents};
-use crate::{Admin, Error};
+use crate::{Admin, Error, adopt};
 
 use super::form::tenant_is_signed;
 use super::{GUEST, SETTING};
@@ -42,10 +43,10 @@ macro_rules! sound_policies {
 pub(crate) use sound_policies;
 
 #[derive(sqlx::FromRow)]
-struct Guarded {
-    id: i64,
-    schema: String,
-    name: String,
+pub(crate) struct Guarded {
+    pub(crate) id: i64,
+    pub(crate) schema: String,
+    pub(crate) name: String,
     enabled: bool,
     forced: bool,
     sound: bool,
@@ -95,14 +96,21 @@ ORDER BY c.oid"
 
 /// Guards every table with a tenant column, granted or not, each in a transaction of its own so that no
 /// table is locked while we wait for another. `owned` are the applet's own tables: those that we own get
-/// FORCE as well.
+/// FORCE as well. Tables beyond the reach of the host are left alone.
 pub(super) async fn guard(
     admin: &mut Admin,
-    schemas: &[String],
+    options: &CatalogOptions,
     owned: &[String],
     form: TenantForm,
 ) -> Result<(), Error> {
-    for table in guarded(admin, schemas).await? {
+    let reachable = match options.reach {
+        Reach::Every => None,
+        Reach::Adopted => Some(adopt::reachable(admin).await?),
+    };
+    for table in guarded(admin, &options.schemas).await? {
+        if reachable.as_ref().is_some_and(|reachable| !reachable.contains(&table.id)) {
+            continue;
+        }
         let statements = table.changes(owned.contains(&table.name), form);
         if statements.is_empty() {
             continue;
@@ -117,15 +125,36 @@ pub(super) async fn guard(
 async fn guarded(admin: &mut Admin, schemas: &[String]) -> Result<Vec<Guarded>, Error> {
     let doing = "cannot read the policies";
     admin.run("BEGIN READ ONLY; SET LOCAL search_path = pg_catalog", doing).await?;
-    let query = sqlx::query_as::<_, Guarded>(GUARDED).bind(schemas);
-    let tables = query.fetch_all(admin.session()).await.map_err(Error::statement(doing));
+    let tables = tables(admin, schemas).await;
     let ended = admin.run("COMMIT", doing).await;
     let tables = tables?;
     ended.map(|()| tables)
 }
 
+/// Every table with a tenant column. With nothing but `pg_catalog` on the search path.
+pub(crate) async fn tables(admin: &mut Admin, schemas: &[String]) -> Result<Vec<Guarded>, Error> {
+    let query = sqlx::query_as::<_, Guarded>(GUARDED).bind(schemas);
+    query.fetch_all(admin.session()).await.map_err(Error::statement("cannot read the policies"))
+}
+
 impl Guarded {
-    fn changes(&self, own: bool, form: TenantForm) -> Vec<String> {
+    /// Whether we have guarded it before.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.had_row_security.is_some()
+    }
+
+    /// Whether row security was on before us.
+    pub(crate) fn had_row_security(&self) -> bool {
+        self.had_row_security.unwrap_or(self.enabled)
+    }
+
+    /// Roles that see all rows as before, by our policy.
+    pub(crate) fn others(&self) -> &[String] {
+        if self.had_row_security() { &[] } else { &self.others }
+    }
+
+    /// What is to be done about it; nothing if it is guarded.
+    pub(crate) fn changes(&self, own: bool, form: TenantForm) -> Vec<String> {
         let table = format!("{}.{}", ident(&self.schema), ident(&self.name));
         let mut changes = Vec::new();
         if self.had_row_security.is_none() {
@@ -137,9 +166,7 @@ impl Guarded {
         if !self.sound {
             changes.extend(self.tenant_policies(&table, form));
         }
-        if !self.had_row_security.unwrap_or(self.enabled)
-            && self.others.iter().any(|role| !self.served.contains(role))
-        {
+        if !self.had_row_security() && self.others.iter().any(|role| !self.served.contains(role)) {
             changes.push(format!("DROP POLICY IF EXISTS other_roles ON {table}"));
             changes.push(format!(
                 "CREATE POLICY other_roles ON {table} AS PERMISSIVE FOR ALL TO {} USING (true) WITH CHECK (true)",

@@ -121,25 +121,30 @@ pub(super) fn strip(name: &str, form: TenantForm) -> Vec<String> {
 /// the race finds it there.
 pub(super) async fn ensure_guest(admin: &mut Admin, form: TenantForm) -> Result<(), Error> {
     retrying!(admin, "role `applet_guest`", {
-        let mut statements = Vec::new();
-        match state(admin, GUEST, form).await? {
-            None => statements.push(format!("CREATE ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES}")),
-            Some(guest) => {
-                if guest.login || guest.bypass || !guest.plain {
-                    let attributes = match form {
-                        TenantForm::Plain => format!("NOBYPASSRLS {ATTRIBUTES}"),
-                        TenantForm::Signed => format!("INHERIT {}", guest.excess.join(" ")),
-                    };
-                    statements
-                        .push(format!("ALTER ROLE {GUEST} NOLOGIN {attributes} VALID UNTIL 'infinity'"));
-                }
-                statements
-                    .extend(guest.groups.iter().map(|group| format!("REVOKE {} FROM {GUEST}", ident(group))));
-                statements.extend(stray_rights(admin, guest.id).await?);
-            }
-        }
+        let statements = missing_guest(admin, form).await?;
         if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
     })
+}
+
+/// The statements that bring the group about; none if it is as it should be.
+pub(crate) async fn missing_guest(admin: &mut Admin, form: TenantForm) -> Result<Vec<String>, Error> {
+    let mut statements = Vec::new();
+    match state(admin, GUEST, form).await? {
+        None => statements.push(format!("CREATE ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES}")),
+        Some(guest) => {
+            if guest.login || guest.bypass || !guest.plain {
+                let attributes = match form {
+                    TenantForm::Plain => format!("NOBYPASSRLS {ATTRIBUTES}"),
+                    TenantForm::Signed => format!("INHERIT {}", guest.excess.join(" ")),
+                };
+                statements.push(format!("ALTER ROLE {GUEST} NOLOGIN {attributes} VALID UNTIL 'infinity'"));
+            }
+            statements
+                .extend(guest.groups.iter().map(|group| format!("REVOKE {} FROM {GUEST}", ident(group))));
+            statements.extend(stray_rights(admin, guest.id).await?);
+        }
+    }
+    Ok(statements)
 }
 
 /// Rights on relations that somebody gave to the group: every applet would have them.

@@ -221,7 +221,7 @@ impl Database {
             applet: &applet(),
             grants,
             catalog: &catalog,
-            schemas: &["public".to_owned()],
+            options: &catalog::CatalogOptions::default(),
             bypass,
             purpose,
         };

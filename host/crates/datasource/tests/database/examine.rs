@@ -79,7 +79,7 @@ async fn f2_the_doctor_names_every_table_with_one_wall() {
     );
     assert!(sick.missing_revokes.iter().any(|line| line.contains("set_config")));
     assert!(sick.missing_revokes.iter().any(|line| line.contains("count_all_clients")));
-    wall::prepare_database(&mut admin, &options.schemas).await.unwrap();
+    wall::prepare_database(&mut admin, &options).await.unwrap();
     let well = doctor::examine(&mut admin, &options).await.unwrap();
     assert_eq!(walls(&well, "clients"), Walls::Both);
     assert_eq!(well.missing_revokes, Vec::<String>::new());
@@ -120,7 +120,7 @@ async fn a_refused_login_names_the_rule_that_decides() {
     let options = StartOptions { directory: Some(directory.path().into()), fast: true, ..Default::default() };
     let postgres = Postgres::start(options).await.unwrap();
     let mut admin = Admin::connect(&postgres.admin_url()).await.unwrap();
-    let keys = wall::prepare_database(&mut admin, &["public".to_owned()]).await.unwrap();
+    let keys = wall::prepare_database(&mut admin, &CatalogOptions::default()).await.unwrap();
     let mut sql = connect(&postgres.admin_url()).await;
     let mut rules = async |text: &str| {
         std::fs::write(directory.path().join("data/pg_hba.conf"), text).unwrap();
@@ -192,7 +192,7 @@ async fn ddl_gives_way_to_readers_and_tries_again() {
 async fn d9_the_audit_writer_can_only_add() {
     let database = Database::new().await;
     let mut admin = Admin::connect(&database.url).await.unwrap();
-    let keys = wall::prepare_database(&mut admin, &["public".to_owned()]).await.unwrap();
+    let keys = wall::prepare_database(&mut admin, &CatalogOptions::default()).await.unwrap();
     let login = keys.audit_login();
     check::login(&mut admin, &login).await.unwrap();
     let mut session = database.session(&login).await;

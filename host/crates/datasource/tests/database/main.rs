@@ -1,6 +1,8 @@
 //! On a real PostgreSQL: the second wall, catalogues, examinations, checks and DDL.
 
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod examine;

@@ -238,7 +238,7 @@ async fn d1_who_can_build_neither_wall_is_told_what_is_missing() {
     let mut refusal = async |change: &str, back: &str| {
         run(&mut superuser, change).await.unwrap();
         let mut admin = Admin::connect(&database.url).await.unwrap();
-        let refused = wall::prepare_database(&mut admin, &public()).await.unwrap_err();
+        let refused = wall::prepare_database(&mut admin, &Default::default()).await.unwrap_err();
         assert!(matches!(refused, Error::MissingRight { .. }), "{refused}");
         run(&mut superuser, back).await.unwrap();
         let text = refused.to_string();
@@ -273,7 +273,7 @@ async fn d1_who_can_build_neither_wall_is_told_what_is_missing() {
     let refused = database.prepare_for(&usual_grants(), true, Purpose::Command).await.unwrap_err();
     assert!(refused.to_string().contains("SUPERUSER"), "row security can be left out by a superuser only");
     let mut admin = Admin::connect(database.superuser_url()).await.unwrap();
-    let refused = wall::prepare_database(&mut admin, &public()).await.unwrap_err().to_string();
+    let refused = wall::prepare_database(&mut admin, &Default::default()).await.unwrap_err().to_string();
     assert!(
         refused.contains(&format!("belongs to `{manager}`")),
         "a superuser runs nobody's triggers: {refused}"

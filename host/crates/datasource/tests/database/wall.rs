@@ -202,7 +202,7 @@ async fn d1_a_role_stays_as_long_as_the_command_that_made_it_runs() {
             applet: &applet(),
             grants: &grants,
             catalog: &catalog,
-            schemas: &["public".to_owned()],
+            options: &Default::default(),
             bypass: false,
             purpose: Purpose::Command,
         };
