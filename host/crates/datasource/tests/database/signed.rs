@@ -96,22 +96,25 @@ async fn d1_a_setting_that_the_host_did_not_make_for_this_session_shows_no_row()
     let expires_ms = clock_ms + 60_000;
     let role = prepared.login.role.as_str();
     let other_role = TenantClaim { tenant: tenant(B), role: "postgres", process, expires_ms };
+    let renamed = mine.replace(A, B);
+    let ((claim, _), (_, their_tag)) = (renamed.split_at(62), theirs.split_at(62));
+    let ((before_end, _), (_, after_end)) = (expired.split_at(48), expired.split_at(61));
     let mut attacks = vec![
         ("the tenant's id", B.to_owned()),
-        ("another tenant with the same tag", mine.replace(A, B)),
+        ("another tenant with the same tag", renamed.clone()),
         ("another process", theirs.clone()),
-        ("another session's tag", format!("{}{}", &mine.replace(A, B)[..62], &theirs[62..])),
+        ("another session's tag", format!("{claim}{their_tag}")),
         ("a time that is over", expired.clone()),
-        ("more time for the same tag", expired.replace(&expired[48..61], "9999999999999")),
+        ("more time for the same tag", format!("{before_end}9999999999999{after_end}")),
         ("another role", prepared.keys.sign(&other_role)),
-        ("a tag of zeros", format!("{}{}", &mine.replace(A, B)[..62], "0".repeat(64))),
+        ("a tag of zeros", format!("{claim}{}", "0".repeat(64))),
         ("a tag in capitals", mine.to_uppercase()),
         ("something behind", format!("{mine} ")),
         ("something before", format!(" {mine}")),
         ("a second claim", format!("{B}.{mine}")),
         ("no text at all", "\u{1}".to_owned()),
     ];
-    attacks.extend((1..mine.len()).map(|length| ("a part", mine[..length].to_owned())));
+    attacks.extend((1..mine.len()).map(|length| ("a part", mine.chars().take(length).collect())));
     for (what, value) in attacks {
         set_config(&mut session, "applet.tenant", &value).await.unwrap();
         assert_eq!(texts(&mut session, NAMES).await, Err("AH005".to_owned()), "{what}: {value}");
