@@ -14,7 +14,9 @@ use applet_datasource::catalog::CatalogOptions;
 use applet_datasource::embedded::{self, Postgres, StartOptions};
 use applet_datasource::{Admin, check, doctor, wall};
 use applet_lifecycle::{Faults, Lifecycle, Parts};
-use applet_proxy::{AuditQueue, AuditWriter, CacheConfig, Proxy, ProxyConfig, QueryCache, Target};
+use applet_proxy::{
+    AuditQueue, AuditWriter, CacheConfig, KeeperConfig, Proxy, ProxyConfig, QueryCache, Target,
+};
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_store::Store;
 use applet_types::{HostLimits, Secret};
@@ -74,16 +76,17 @@ impl Host {
         let directory = directory_of(&config.place);
         let (postgres, admin_url) = database(&config, purpose, output).await?;
         let target = endpoint::target_of(&admin_url)?;
+        let options = CatalogOptions::default();
+        let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
+        wall::check_rights(&mut admin, &options.schemas).await.map_err(unprepared)?;
         let store = Store::connect(&admin_url).await.map_err(told)?;
         store.migrate().await.map_err(told)?;
 
-        let options = CatalogOptions::default();
-        let mut admin = Admin::connect(&admin_url).await.map_err(told)?;
         if purpose.demo_data {
             demo_data::load_tables(&mut admin).await?;
             demo_data::load_workspaces(&store).await?;
         }
-        let keys = wall::prepare_database(&mut admin, &options.schemas).await.map_err(told)?;
+        let keys = wall::prepare_database(&mut admin, &options.schemas).await.map_err(unprepared)?;
         let reading = applet_datasource::catalog::read(&mut admin, &options).await.map_err(told)?;
         check_version(&mut admin, purpose, output).await?;
         if purpose.serves {
@@ -99,13 +102,16 @@ impl Host {
             place.audit_strict,
         );
         let cache = cache(place, purpose, &keys, &target, &host_limits)?;
-        let (keeper, logins) = (keys.pool_login(), Arc::new(keys));
+        let keeper = KeeperConfig { login: keys.pool_login(), directory: Some(directory.join("hosts")) };
+        let logins = Arc::new(keys);
+        let tenants = Arc::clone(&logins);
         let runtime_limits = RuntimeLimits::new(&host_limits, &component);
         let mut serving = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));
         serving.limits = host_limits;
         serving.keeper = Some(keeper);
         serving.session_limits = limits.execution.clone();
         serving.cache = Some(cache.clone());
+        serving.tenants = Some(tenants);
         let proxy = Proxy::new(serving);
         let runtime = Arc::new(runtime(&directory, proxy.clone(), runtime_limits)?);
         let sealing = match purpose.serves {
@@ -316,6 +322,16 @@ async fn check_version(admin: &mut Admin, purpose: Purpose, output: Output) -> R
         output.warning(holes);
     }
     Ok(())
+}
+
+/// Why a database could not be prepared; a program can tell a role that may not from anything else.
+fn unprepared(error: applet_datasource::Error) -> CommandError {
+    match error {
+        error @ applet_datasource::Error::MissingRight { .. } => {
+            CommandError::Refused { code: "missing-right", message: error.to_string() }
+        }
+        error => told(error),
+    }
 }
 
 /// Errors of set-up are for the operator, who sits at this terminal.

@@ -54,6 +54,27 @@ impl Database {
         Self::like("template0").await
     }
 
+    /// An empty one as a managed server gives it, and the URL of its administrator, who makes roles, owns the
+    /// database, and is no superuser.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses.
+    pub async fn managed() -> (Self, String) {
+        let database = Self::empty().await;
+        let manager = format!("manager_{}", database.name);
+        let mut admin = connect(&admin_url()).await;
+        let sql = format!(
+            "CREATE ROLE {manager} LOGIN CREATEROLE IN ROLE pg_signal_backend; ALTER DATABASE {} OWNER TO {manager}",
+            database.name
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+        admin.close().await.unwrap();
+        let options: PgConnectOptions = database.url().parse().unwrap();
+        let url = database.url().replacen(&format!("{}@", options.get_username()), &format!("{manager}@"), 1);
+        (database, url)
+    }
+
     /// A copy of another one, to which nobody may be connected meanwhile.
     pub async fn like(template: &str) -> Self {
         let name = format!("t_{}", Uuid::new_v4().simple());

@@ -90,7 +90,7 @@ fn g09_g21_a_quiet_applet_loses_no_call_beside_eight_attackers() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let database = runtime.block_on(Database::empty());
     let url = database.url();
-    // Rates, budgets and the circuit breaker would end the attacks; this is about what holds without them.
+    // Neither rates nor circuits are to help: what is measured is how attackers and neighbours share.
     let directory = HostDirectory::on(&url).under_load().with_limit("breaker.failures", 10_000);
     let host = directory.serve();
     host.submit(&repository().join("tests/guests/bench/manifest.yaml"), &guest("guest_bench"));

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use applet_datasource::doctor::{self, Walls};
+use applet_datasource::doctor::{self, Report, Walls};
 use applet_datasource::{Admin, catalog::CatalogOptions};
+use applet_types::TenantForm;
 use clap::Args;
 use serde_json::json;
 
@@ -11,8 +12,8 @@ use super::Place;
 use crate::output::{CommandError, Output, Table};
 use crate::wiring::{Host, Purpose, told};
 
-/// Examines the database: which walls each table has, the server's version, keys that tell on tenants; and
-/// says where reads are cached.
+/// Examines the database: which walls each table has, in which form, the server's version, keys that tell on
+/// tenants; and says where reads are cached.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,10 +53,35 @@ impl Doctor {
         let advice: String = problems.iter().map(|problem| format!("\n- {problem}")).collect();
         output.result(
             &json!({ "report": report, "problems": problems, "cache": cache.value }),
-            format_args!("PostgreSQL {}\n{}\n\n{table}\n{advice}", report.version, cache.text),
+            format_args!(
+                "PostgreSQL {}\n{}\n{}\n\n{table}\n{advice}",
+                report.version,
+                cache.text,
+                tenant_form(&report)
+            ),
         );
         Ok(if problems.is_empty() && cache.works { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+/// How the tenant is told, and what stays within an applet's reach because of it.
+fn tenant_form(report: &Report) -> String {
+    let form = match report.tenant_form {
+        None => return "tenant setting: none, the database was never prepared".to_owned(),
+        Some(TenantForm::Plain) => {
+            return "tenant setting: plain; applets can call nothing that sets it".to_owned();
+        }
+        Some(TenantForm::Signed) => "tenant setting: signed; who prepared the database is no superuser",
+    };
+    if report.staying_rights.is_empty() {
+        return form.to_owned();
+    }
+    let staying: String = report.staying_rights.iter().map(|right| format!("\n  {right}")).collect();
+    format!(
+        "{form}\nPUBLIC keeps {} rights that only a superuser could take away. They run as the applet's role, bound by row \
+         security, and only if a statement gets past the gate:{staying}",
+        report.staying_rights.len()
+    )
 }
 
 const fn walls(walls: Walls) -> &'static str {

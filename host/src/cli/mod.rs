@@ -73,7 +73,8 @@ pub(crate) struct Place {
     /// Folder for the private PostgreSQL, keys and compiled components.
     #[arg(long, env = "APPLET_DATA", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// A PostgreSQL to use instead of a private one; its URL needs a superuser's rights for set-up.
+    /// A PostgreSQL to use instead of a private one. Its URL is a superuser's, or that of a role with CREATEROLE
+    /// that owns the database and its tables: host/docs/managed-postgresql.md.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
     /// Answer reads and refusals only once they are recorded durably in the audit trail.

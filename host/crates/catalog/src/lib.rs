@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use applet_types::SqlName;
+use applet_types::{SqlName, TenantForm};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -14,12 +14,28 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
     tables: BTreeMap<SqlName, Table>,
+    #[serde(default)]
+    tenant_form: TenantForm,
 }
 
 impl Catalog {
     /// Collects tables; a later one of the same name replaces an earlier one.
     pub fn new(tables: impl IntoIterator<Item = Table>) -> Self {
-        Self { tables: tables.into_iter().map(|table| (table.name.clone(), table)).collect() }
+        let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
+        Self { tables, tenant_form: TenantForm::default() }
+    }
+
+    /// The same for a database that takes the tenant in this form. Left out of digests: what the database
+    /// holds is the same in both.
+    #[must_use]
+    pub fn taking_tenant(mut self, form: TenantForm) -> Self {
+        self.tenant_form = form;
+        self
+    }
+
+    /// How sessions tell this database their tenant, and so what policies have to ask.
+    pub const fn tenant_form(&self) -> TenantForm {
+        self.tenant_form
     }
 
     /// The table of this name, whoever may see it.

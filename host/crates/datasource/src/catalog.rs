@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use applet_catalog::{Catalog, Column, ForeignKey, Generation, RowSecurity, Table, Tenancy, UniqueKey};
 use applet_types::SqlName;
 
+use crate::wall;
+use crate::wall::form::tenant_is_signed;
 use crate::wall::policies::sound_policies;
 use crate::{Admin, Error};
 
@@ -45,11 +47,14 @@ pub async fn read(admin: &mut Admin, options: &CatalogOptions) -> Result<Reading
     admin
         .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog", DOING)
         .await?;
+    let form = wall::tenant_form(admin).await;
     let rows = Rows::fetch(admin, options).await;
     let ended = admin.run("COMMIT", DOING).await;
-    let rows = rows?;
+    let (form, rows) = (form?, rows?);
     ended?;
-    Ok(rows.assemble(options))
+    let mut reading = rows.assemble(options);
+    reading.catalog = reading.catalog.taking_tenant(form.unwrap_or_default());
+    Ok(reading)
 }
 
 const DOING: &str = "cannot read the catalogue";

@@ -1,10 +1,11 @@
 //! What an operator should know about a database: which walls stand where, and what is missing.
 
 use applet_catalog::{Catalog, Table, Tenancy};
+use applet_types::TenantForm;
 use serde::Serialize;
 
 use crate::catalog::{CatalogOptions, read};
-use crate::wall::missing_revokes;
+use crate::wall::{Left, left_to_public, tenant_form};
 use crate::{Admin, Error, Version};
 
 /// Which walls stand around a table.
@@ -43,8 +44,13 @@ pub struct Report {
     pub upgrade_to: Option<Version>,
     /// Every table, by name.
     pub tables: Vec<TableReport>,
+    /// How sessions tell this database their tenant; none when it was never prepared.
+    pub tenant_form: Option<TenantForm>,
     /// What PUBLIC, and so every applet, can still use: it goes with the next preparation.
     pub missing_revokes: Vec<String>,
+    /// What PUBLIC, and so every applet, could still use if the first wall fell, because whoever prepared the
+    /// database may not take it away. It runs as the applet's role, and row security binds it.
+    pub staying_rights: Vec<String>,
     /// What was left out of the catalogue, and why.
     pub remarks: Vec<String>,
 }
@@ -57,11 +63,14 @@ pub struct Report {
 pub async fn examine(admin: &mut Admin, options: &CatalogOptions) -> Result<Report, Error> {
     let version = server_version(admin).await?;
     let reading = read(admin, options).await?;
+    let Left { revocable, staying } = left_to_public(admin).await?;
     Ok(Report {
         version,
         upgrade_to: version.patched_by(),
         tables: reading.catalog.tables().map(|table| table_report(&reading.catalog, table)).collect(),
-        missing_revokes: missing_revokes(admin).await?,
+        tenant_form: tenant_form(admin).await?,
+        missing_revokes: revocable,
+        staying_rights: staying,
         remarks: reading.remarks,
     })
 }

@@ -34,7 +34,16 @@ pub(crate) async fn explain(admin: &mut Admin, role: &str) -> Result<String, Err
     let local = admin.is_local();
     let query = sqlx::query_as::<_, Rule>(FIRST_MATCH).bind(role).bind(local);
     let doing = "cannot read the rules of pg_hba.conf";
-    let rule = query.fetch_optional(admin.session()).await.map_err(Error::statement(doing))?;
+    let rule = match query.fetch_optional(admin.session()).await.map_err(Error::statement(doing)) {
+        Err(Error::Statement { answer, .. }) if answer.code.as_deref() == Some("42501") => {
+            return Ok(
+                "the server's rules for logins decide, and only a superuser can read them: roles that begin \
+                       with `ah_` have to get in with a password (scram-sha-256)"
+                    .to_owned(),
+            );
+        }
+        answer => answer?,
+    };
     let line = if local {
         "local all +applet_guest scram-sha-256"
     } else {

@@ -4,24 +4,30 @@
 //! *Invariant:* leaves no trace. Every table is tried in a transaction that is rolled back, no trigger
 //! fires, and no sequence is advanced: rows of the twin bring all their values with them.
 //!
+//! Only a superuser can keep triggers and foreign keys from firing. Anybody else takes another tenant that is
+//! there for the twin; where there is none, a row is added only to a table that has no triggers.
+//!
 //! A check that could not see a leak would be worse than none: the twin must see its own row.
 
 use applet_catalog::{Catalog, Generation, Table, Tenancy};
-use applet_types::{Grants, SqlName, TableGrant, TenantId};
+use applet_types::{Grants, SqlName, TableGrant, TenantClaim, TenantForm, TenantId, TenantSigner as _};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use crate::sql::{ident, idents, literal};
-use crate::wall::SETTING;
+use crate::wall::{self, Keys, SETTING};
 use crate::{Admin, Error};
 
 const DOING: &str = "cannot check with a twin tenant";
 
 /// Row security binds as ever in a session that plays a replica; triggers and foreign keys rest. One snapshot
 /// from beginning to end: what the tenant's own users do meanwhile must not look like a leak.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '5s';
-    SET LOCAL session_replication_role = replica";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '5s'";
+const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
+
+/// For how long a signed setting of the check is valid: longer than it takes.
+const SIGNED_FOR_MS: i64 = 60_000;
 
 /// A short report, one line per table that the applet may use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,12 +87,20 @@ pub async fn check(
     grants: &Grants,
 ) -> Result<TwinReport, Error> {
     let mut report = TwinReport::default();
+    let keys = match wall::tenant_form(admin).await? {
+        Some(TenantForm::Signed) => Some(wall::home::read(admin, TenantForm::Signed).await?),
+        Some(TenantForm::Plain) | None => None,
+    };
     for (name, grant) in grants.tables() {
         let Some(table) = catalog.table(name) else { continue };
         let Tenancy::Column(column) = &table.tenancy else { continue };
-        let twin = Twin { role, tenant, other: stranger(), table, column, grant };
+        let keys = keys.as_ref();
+        let mut twin = Twin { role, keys, tenant, other: stranger(), table, column, grant };
         admin.run(BEGIN, DOING).await?;
-        let outcome = twin.check(admin).await;
+        let outcome = match keys {
+            None => twin.check(admin).await,
+            Some(_) => twin.check_with_triggers(admin, catalog).await,
+        };
         admin.run("ROLLBACK", DOING).await?;
         let verdict = outcome.unwrap_or_else(|error| TwinVerdict::NotChecked { why: reason(&error) });
         report.tables.push(TwinTable { table: name.to_string(), verdict });
@@ -106,6 +120,10 @@ fn reason(error: &Error) -> String {
         Error::Statement { answer, .. } => match answer.code.as_deref() {
             Some("57014") => "the tenant has too many rows to compare them in time".to_owned(),
             Some("55P03") => "the table is locked".to_owned(),
+            Some("23503") => {
+                "no other tenant has rows in it, and one for the twin would need rows in other tables"
+                    .to_owned()
+            }
             Some("23514") => "no row that satisfies the table's checks could be made up".to_owned(),
             Some(code) => format!("no row could be made up for the twin (SQLSTATE {code})"),
             None => "the database did not answer".to_owned(),
@@ -116,6 +134,8 @@ fn reason(error: &Error) -> String {
 
 struct Twin<'a> {
     role: &'a str,
+    /// What the setting is signed with, where it is. Then whoever checks is no superuser.
+    keys: Option<&'a Keys>,
     tenant: TenantId,
     other: TenantId,
     table: &'a Table,
@@ -125,8 +145,40 @@ struct Twin<'a> {
 
 impl Twin<'_> {
     async fn check(&self, admin: &mut Admin) -> Result<TwinVerdict, Error> {
+        admin.run(AS_REPLICA, DOING).await?;
         let before = self.answers(admin).await?;
         self.add_row(admin).await?;
+        self.compare(admin, before, true).await
+    }
+
+    /// The same where triggers cannot be kept from firing.
+    async fn check_with_triggers(
+        &mut self,
+        admin: &mut Admin,
+        catalog: &Catalog,
+    ) -> Result<TwinVerdict, Error> {
+        let quiet = !self.has_triggers(admin).await?;
+        let before = self.answers(admin).await?;
+        match self.neighbour(admin).await? {
+            Some(neighbour) => self.other = neighbour,
+            None if quiet => {
+                self.add_tenant(admin, catalog).await?;
+                self.add_row(admin).await?;
+            }
+            None => {
+                let why = "no other tenant has rows in it, and adding one would fire its triggers";
+                return Err(Error::Unexpected(why.to_owned()));
+            }
+        }
+        self.compare(admin, before, quiet).await
+    }
+
+    async fn compare(
+        &self,
+        admin: &mut Admin,
+        before: (i64, String),
+        may_try_writes: bool,
+    ) -> Result<TwinVerdict, Error> {
         let leaks = |how: &str| Ok(TwinVerdict::Leaks { how: how.to_owned() });
         if self.answers(admin).await? != before {
             return leaks("the tenant's answers moved when another tenant got a row");
@@ -137,10 +189,10 @@ impl Twin<'_> {
         if self.twins_rows(admin, None).await? != 0 {
             return leaks("rows are seen when no tenant is set");
         }
-        if self.changed_by_tenant(admin).await? {
+        if may_try_writes && self.changed_by_tenant(admin).await? {
             return leaks("the tenant can change another tenant's row");
         }
-        if self.twins_rows(admin, Some(self.other)).await? != 1 {
+        if self.twins_rows(admin, Some(self.other)).await? < 1 {
             return Err(Error::Unexpected(
                 "the twin does not see its own row, so nothing is proven".to_owned(),
             ));
@@ -196,6 +248,46 @@ impl Twin<'_> {
         }
         self.as_admin(admin).await?;
         Ok(changed)
+    }
+
+    /// Whether anybody's own triggers are on the table.
+    async fn has_triggers(&self, admin: &mut Admin) -> Result<bool, Error> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {}::regclass
+                              AND NOT t.tgisinternal AND t.tgenabled <> 'D')",
+            literal(&self.name())
+        );
+        fetch(admin, sql).await?.try_get(0).map_err(Error::statement(DOING))
+    }
+
+    /// Another tenant that has rows in the table.
+    async fn neighbour(&self, admin: &mut Admin) -> Result<Option<TenantId>, Error> {
+        let column = ident(self.column.as_str());
+        let sql = format!(
+            "SELECT (SELECT {column} FROM {} WHERE {column} <> '{}' LIMIT 1)",
+            self.name(),
+            self.tenant
+        );
+        let found: Option<uuid::Uuid> =
+            fetch(admin, sql).await?.try_get(0).map_err(Error::statement(DOING))?;
+        Ok(found.map(TenantId::new))
+    }
+
+    /// Makes the twin a tenant, so that its rows can refer to one.
+    async fn add_tenant(&self, admin: &mut Admin, catalog: &Catalog) -> Result<(), Error> {
+        let tenants = catalog.tables().find(|table| table.name.as_str() == "tenants");
+        let Some((table, Tenancy::Column(column))) = tenants.map(|table| (table, &table.tenancy)) else {
+            return Ok(());
+        };
+        if table.name == self.table.name {
+            return Ok(());
+        }
+        let parent = Twin { table, column, ..*self };
+        if parent.has_triggers(admin).await? {
+            let why = "no other tenant has rows in it, and adding one would fire triggers of `tenants`";
+            return Err(Error::Unexpected(why.to_owned()));
+        }
+        parent.add_row(admin).await
     }
 
     /// Gives the twin a row: a copy of an existing one if there is any, which satisfies all checks, with
@@ -265,16 +357,33 @@ impl Twin<'_> {
     }
 
     async fn as_applet(&self, admin: &mut Admin, tenant: Option<TenantId>) -> Result<(), Error> {
-        let tenant = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
+        let value = match (tenant, self.keys) {
+            (None, _) => String::new(),
+            (Some(tenant), None) => tenant.to_string(),
+            (Some(tenant), Some(keys)) => signed(admin, keys, tenant).await?,
+        };
         let setting: Vec<_> = SETTING.split('.').map(ident).collect();
         let setting = setting.join(".");
-        let sql = format!("SET LOCAL {setting} = {}; SET LOCAL ROLE {}", literal(&tenant), ident(self.role));
+        let role = ident(self.role);
+        // Only members can play a role, and a member is bound by its policies: so not for longer than that.
+        let join = self.keys.map(|_| format!("GRANT {role} TO CURRENT_USER; ")).unwrap_or_default();
+        let sql = format!("SET LOCAL {setting} = {}; {join}SET LOCAL ROLE {role}", literal(&value));
         admin.run(sql, DOING).await
     }
 
     async fn as_admin(&self, admin: &mut Admin) -> Result<(), Error> {
-        admin.run("RESET ROLE", DOING).await
+        let leave =
+            self.keys.map(|_| format!("; REVOKE {} FROM CURRENT_USER", ident(self.role))).unwrap_or_default();
+        admin.run(format!("RESET ROLE{leave}"), DOING).await
     }
+}
+
+/// The setting for this session.
+async fn signed(admin: &mut Admin, keys: &Keys, tenant: TenantId) -> Result<String, Error> {
+    let sql = "SELECT session_user::text, f.process, f.clock_ms FROM applet_host.tenant_form() AS f";
+    let (role, process, clock_ms): (String, i32, i64) =
+        sqlx::query_as(sql).fetch_one(admin.session()).await.map_err(Error::statement(DOING))?;
+    Ok(keys.sign(&TenantClaim { tenant, role: &role, process, expires_ms: clock_ms + SIGNED_FOR_MS }))
 }
 
 async fn fetch(admin: &mut Admin, sql: String) -> Result<sqlx::postgres::PgRow, Error> {

@@ -13,7 +13,7 @@ use crate::steps::Work;
 /// own name wins.
 pub(crate) fn unhidden(catalog: &Catalog) -> Catalog {
     let back = |name: &SqlName| name_before(name).filter(|before| catalog.table(before).is_none());
-    Catalog::new(catalog.tables().map(|table| {
+    let tables = catalog.tables().map(|table| {
         let mut table = table.clone();
         for key in &mut table.foreign_keys {
             if let Some(before) = back(&key.target) {
@@ -24,7 +24,8 @@ pub(crate) fn unhidden(catalog: &Catalog) -> Catalog {
             Some(before) => Table { tenancy: tenancy(&table), name: before, ..table },
             None => table,
         }
-    }))
+    });
+    Catalog::new(tables).taking_tenant(catalog.tenant_form())
 }
 
 /// Whoever reads a catalogue keeps hidden tables from everybody; planning has to know whose rows they hold.

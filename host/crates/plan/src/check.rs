@@ -31,7 +31,8 @@ impl<'a> Checker<'a> {
         let tenants = self.catalog.tables().find(|table| table.name.as_str() == "tenants")?;
         let id = tenants.columns.iter().find(|column| column.name.as_str() == "id")?;
         let unique = tenants.unique_keys.iter().any(|key| !key.partial && key.columns == [id.name.clone()]);
-        (unique && id.sql_type == "uuid").then(|| Home { schema: tenants.schema.clone() })
+        (unique && id.sql_type == "uuid")
+            .then(|| Home { schema: tenants.schema.clone(), tenant_form: self.catalog.tenant_form() })
     }
 
     /// Every granted table is there, visible, has the columns, and can be written if it is to be.

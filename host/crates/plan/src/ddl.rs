@@ -2,7 +2,7 @@
 
 use applet_catalog::Table;
 use applet_manifest::{OnDelete, OwnColumn, OwnIndex, OwnTable};
-use applet_types::SqlName;
+use applet_types::{SqlName, TenantForm};
 use serde::Serialize;
 
 use crate::names::{ident, idents, object_name};
@@ -12,7 +12,12 @@ pub(crate) const TENANT_ID: &str = "tenant_id";
 
 /// The condition that the second wall puts on rows. The sub-select makes reading the setting one step per
 /// statement; unset or empty it is NULL, and no row matches. The same text as for tables that were adopted.
-const MINE: &str = "tenant_id = (SELECT nullif(current_setting('applet.tenant', true), '')::uuid)";
+const fn mine(form: TenantForm) -> &'static str {
+    match form {
+        TenantForm::Plain => "tenant_id = (SELECT nullif(current_setting('applet.tenant', true), '')::uuid)",
+        TenantForm::Signed => "tenant_id = (SELECT applet_host.tenant())",
+    }
+}
 
 /// A statement of a plan, and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -108,6 +113,8 @@ impl LockLevel {
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     pub(crate) schema: SqlName,
+    /// How the database takes the tenant.
+    pub(crate) tenant_form: TenantForm,
 }
 
 impl Home {
@@ -142,7 +149,7 @@ pub(crate) fn table(table: &OwnTable, home: &Home) -> Vec<DdlStatement> {
     let full = home.own(physical);
     let mut statements = vec![create(table, home)];
     statements.extend(table.indexes().iter().map(|each| index(each, physical, &full)));
-    statements.extend(wall(physical, &full));
+    statements.extend(wall(physical, &full, home.tenant_form));
     statements
 }
 
@@ -198,7 +205,8 @@ fn index(index: &OwnIndex, physical: &SqlName, full: &str) -> DdlStatement {
 
 /// Row security for everybody, the owner included, and the two policies of the second wall: one lets a
 /// tenant's rows through, the other keeps any further policy from letting more through.
-fn wall(physical: &SqlName, full: &str) -> Vec<DdlStatement> {
+fn wall(physical: &SqlName, full: &str, form: TenantForm) -> Vec<DdlStatement> {
+    let mine = mine(form);
     let mut texts = vec![
         format!("ALTER TABLE {full} ENABLE ROW LEVEL SECURITY"),
         format!("ALTER TABLE {full} FORCE ROW LEVEL SECURITY"),
@@ -206,7 +214,7 @@ fn wall(physical: &SqlName, full: &str) -> Vec<DdlStatement> {
     for (name, kind) in POLICIES {
         texts.push(format!("DROP POLICY IF EXISTS {name} ON {full}"));
         texts.push(format!(
-            "CREATE POLICY {name} ON {full} AS {kind} FOR ALL TO applet_guest USING ({MINE}) WITH CHECK ({MINE})"
+            "CREATE POLICY {name} ON {full} AS {kind} FOR ALL TO applet_guest USING ({mine}) WITH CHECK ({mine})"
         ));
     }
     let lock = || vec![Lock { table: physical.to_string(), level: LockLevel::AccessExclusive }];

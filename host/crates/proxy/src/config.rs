@@ -1,13 +1,24 @@
 //! What a proxy is made of.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use applet_catalog::Catalog;
 use applet_gate::Wall;
-use applet_types::{AuditSink, ExecutionLimits, HostLimits, Login, Logins};
+use applet_types::{AuditSink, ExecutionLimits, HostLimits, Login, Logins, TenantSigner};
 
 use crate::cache::QueryCache;
 use crate::wire::Target;
+
+/// What a host needs to share its caps with others.
+#[derive(Debug, Clone)]
+pub struct KeeperConfig {
+    /// A login that may call the functions `applet_host.pool_*`.
+    pub login: Login,
+    /// Where hosts of this machine tell each other that they live: so one that is started again after a crash
+    /// gets the shares of the one before it at once. `None` waits for the lease.
+    pub directory: Option<PathBuf>,
+}
 
 /// Everything a [`Proxy`](crate::Proxy) needs to serve one database.
 #[derive(Clone)]
@@ -16,13 +27,15 @@ pub struct ProxyConfig {
     pub target: Target,
     /// Caps of pool and queues.
     pub limits: HostLimits,
-    /// The login under which this host shares its caps with others on the database (SPEC Decision 18). `None`
-    /// counts for this process alone, and so is for a database that no other host serves.
-    pub keeper: Option<Login>,
+    /// How this host shares its caps with others on the database (SPEC Decision 18). `None` counts for this
+    /// process alone, and so is for a database that no other host serves.
+    pub keeper: Option<KeeperConfig>,
     /// What sessions are opened with; an invocation whose limits differ says so with its statements.
     pub session_limits: ExecutionLimits,
     /// Knows the login role of each applet and grant set.
     pub logins: Arc<dyn Logins>,
+    /// Signs the tenant where the database wants it signed. `None` tells it in the plain form, always.
+    pub tenants: Option<Arc<dyn TenantSigner>>,
     /// What the database looks like; replaced by [`Proxy::set_catalog`](crate::Proxy::set_catalog).
     pub catalog: Arc<Catalog>,
     /// Whether columns of keys that do not start with the tenant may be written (SPEC Decision 7).
@@ -52,6 +65,7 @@ impl ProxyConfig {
             keeper: None,
             session_limits: ExecutionLimits::default(),
             logins,
+            tenants: None,
             catalog,
             allow_global_keys: false,
             wall: Wall::Both,

@@ -9,7 +9,7 @@ use applet_catalog::{Catalog, Table};
 use applet_gate::TableUse;
 use applet_types::{ErrorCode, Failure, Grants, RequestId, SqlName};
 
-use crate::wire::{ServerError, WireError};
+use crate::wire::{INVALID, ServerError, WireError};
 
 /// What a failure is about.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +81,14 @@ pub(crate) fn too_slow(deadline_near: bool) -> Failure {
     }
 }
 
-/// Whether a session's prepared statement no longer fits the schema, so that a new session can run it.
+/// Whether a session's prepared statement no longer fits the schema, so that it can run once it is prepared anew.
 pub(crate) fn is_stale_plan(error: &WireError) -> bool {
     matches!(error, WireError::Server(error) if is_stale(error))
+}
+
+/// The same, or the session's setting of the tenant no longer fits the database: another session can run it.
+pub(crate) fn is_stale_session(error: &WireError) -> bool {
+    is_stale_plan(error) || matches!(error, WireError::Server(error) if error.state == INVALID)
 }
 
 fn is_stale(error: &ServerError) -> bool {
@@ -93,8 +98,8 @@ fn is_stale(error: &ServerError) -> bool {
 fn server(error: &ServerError, context: &Context<'_>) -> Failure {
     let simple = |code, message: &str| Failure::new(code, message);
     // Inside a guest's own transaction nothing can be run again for it.
-    if is_stale(error) {
-        return simple(ErrorCode::Serialization, "the table was changed by an upgrade meanwhile");
+    if is_stale(error) || error.state == INVALID {
+        return simple(ErrorCode::Serialization, "the database was changed by an upgrade meanwhile");
     }
     match error.state.as_str() {
         "23502" => not_null(error, context),

@@ -21,7 +21,7 @@ use crate::pool::{Lease, NoLease, Pool, PoolStatus, Want};
 use crate::trail::Trail;
 use crate::transaction::{self, Open};
 use crate::usage::{self, Held, Working};
-use crate::wire::{End, SessionSettings};
+use crate::wire::{End, SessionSettings, Tenants};
 
 /// What a statement gave, and what ran.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,9 +78,11 @@ impl Proxy {
     pub fn new(config: ProxyConfig) -> Self {
         let settings =
             SessionSettings::for_applets(&config.session_limits, config.limits.prepared_statements);
+        let tenants = config.tenants.clone().map(|signer| Arc::new(Tenants::new(signer)));
         let pool = Pool::new(
             Arc::new(config.target.clone()),
             settings,
+            tenants,
             config.limits.clone(),
             config.keeper.clone(),
         );
@@ -264,8 +266,9 @@ impl Inner {
         encoding: Encoding,
         trail: &mut Trail,
     ) -> Result<Outcome, Failure> {
-        // A schema change can make what a session has prepared unusable: once more, on another session. Every
-        // idle one of the applet may be stale in the same way; after them a new one is opened.
+        // A schema change can make what a session has prepared unusable, and another way to tell the tenant
+        // what it is set to: once more, on another session. Every idle one of the applet may be stale in the
+        // same way; after them a new one is opened.
         let mut tries_left = STALE_SESSIONS;
         loop {
             let mut lease = self.lease(call).await?;
@@ -290,7 +293,7 @@ impl Inner {
                 .await
             };
             let ran = match ran {
-                Err(error) if tries_left > 0 && errors::is_stale_plan(&error) => {
+                Err(error) if tries_left > 0 && errors::is_stale_session(&error) => {
                     tries_left -= 1;
                     execute::undo(&mut lease).await;
                     lease.retire();

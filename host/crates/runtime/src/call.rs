@@ -49,21 +49,20 @@ pub(crate) async fn run(
     let instance = means.instance(&call, &hook, &meter);
     let Means { component, slot, warm, tally, room, .. } = means;
     let log = instance.store.data().log.clone();
-    let ends = log.clone();
+    let its_log = log.clone();
     let work = async move {
-        // Held until the instance is gone, wherever that is: what is declared last goes first.
+        // Held until the instance is gone, or kept, wherever that is: what is declared last goes first.
         let _slot = slot;
         let mut instance = instance;
-        match component.hooks.call(&mut instance.store, &mut instance.hooks, &hook).await {
+        let called = component.hooks.call(&mut instance.store, &mut instance.hooks, &hook).await;
+        // Before somebody else may have the instance.
+        its_log.finish();
+        match called {
             Ok(answer) => {
-                ends.finish();
                 warm.keep(instance);
                 answer
             }
-            Err(error) => {
-                ends.finish();
-                Err(explain(&error, instance.store.data()))
-            }
+            Err(error) => Err(explain(&error, instance.store.data())),
         }
     };
     let applet = call.applet.clone();

@@ -36,7 +36,7 @@ pub use limits::{
 pub use name::{InvalidName, MAX_IDENTIFIER_BYTES, PhysicalTable, SqlName};
 pub use ports::{
     Account, Applets, AuditSink, ComponentReport, Database, Encoding, Gauge, HookCall, HookError, Login,
-    Logins, Outcome, Resource, Secret, Statement, Transaction,
+    Logins, Outcome, Resource, Secret, Statement, TenantClaim, TenantForm, TenantSigner, Transaction,
 };
 pub use rows::{CellRef, Column, ColumnType, PackedReader, PackedWriter, RowSet, UnpackError};
 pub use value::Value;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AuditRecord, ComponentDigest, Failure, GrantsDigest, HookName, Invocation, RateLimits, RowSet, SqlName,
-    Value, Version,
+    TenantId, Value, Version,
 };
 
 /// A guest's statement: text with `$1…$n`, and the parameters in order.
@@ -122,6 +122,40 @@ pub trait Logins: Send + Sync {
     ///
     /// When no role was made for them (they were never approved, or are gone).
     async fn login(&self, call: &Invocation, grants: GrantsDigest) -> Result<Login, Failure>;
+}
+
+/// How a session tells the database its tenant (SPEC Decision 1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TenantForm {
+    /// The tenant's id. The database takes a session's word, because nothing that an applet can run sets it.
+    #[default]
+    Plain,
+    /// The tenant's id for one session and a short time, with a signature that the database verifies: it
+    /// cannot keep applets from the functions that set it.
+    Signed,
+}
+
+/// What a signed tenant setting says. Nothing else in it holds for any other session, or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantClaim<'a> {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The role that logged in.
+    pub role: &'a str,
+    /// The server's process that serves the session.
+    pub process: i32,
+    /// Until when, in milliseconds of the server's clock since 1970.
+    pub expires_ms: i64,
+}
+
+/// Signs tenant settings for one database.
+pub trait TenantSigner: Send + Sync {
+    /// How this database took the tenant when it was prepared. Another process may have changed it since.
+    fn form(&self) -> TenantForm;
+
+    /// The text of the setting.
+    fn sign(&self, claim: &TenantClaim<'_>) -> String;
 }
 
 /// Takes audit records of reads and denials. Writes are recorded inside their own transaction instead.

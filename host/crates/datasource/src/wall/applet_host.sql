@@ -12,6 +12,14 @@ CREATE TABLE IF NOT EXISTS applet_host.secret (
     key      bytea NOT NULL CHECK (octet_length(key) = 32)
 );
 
+-- The key with which settings of the tenant are signed, as the two blocks of HMAC-SHA256. There is a row only
+-- where the setting is signed. It is derived from the secret, and nothing that logs in is derived from it.
+CREATE TABLE IF NOT EXISTS applet_host.tenant_key (
+    only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    inner_pad bytea NOT NULL CHECK (octet_length(inner_pad) = 64),
+    outer_pad bytea NOT NULL CHECK (octet_length(outer_pad) = 64)
+);
+
 -- Tables that got the second wall from us, and whether row security was on before: then the policies of
 -- other roles are their owner's business, and we must not widen them.
 CREATE TABLE IF NOT EXISTS applet_host.adopted (
@@ -146,6 +154,60 @@ WHERE a.datname = pg_catalog.current_database()
 REVOKE ALL ON ALL TABLES IN SCHEMA applet_host FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA applet_host FROM PUBLIC;
 
+-- The tenant of this session, where the setting is signed:
+--   <tenant, 36> . <process, 10> . <end, 13, in ms since 1970> . <HMAC-SHA256 of what is before and the role, 64>
+-- NULL when nothing is set. Anything that the host did not make for this session and this time is an error and
+-- not NULL: a host whose setting has run out must not take it for an empty table. It has no arguments and tells
+-- nothing but whose session it is, so it signs nothing for anybody. The two tags are compared by their digests:
+-- how long that takes depends on nothing that a guest chooses. Every name is qualified, operators included.
+CREATE OR REPLACE FUNCTION applet_host.tenant() RETURNS pg_catalog.uuid
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+<<own>>
+DECLARE
+    setting CONSTANT pg_catalog.text := pg_catalog.current_setting('applet.tenant', true);
+    claim   CONSTANT pg_catalog.text := pg_catalog.left(setting, 61);
+    now_ms  CONSTANT pg_catalog.float8 := pg_catalog.date_part('epoch', pg_catalog.statement_timestamp())
+                                          OPERATOR(pg_catalog.*) 1000::pg_catalog.float8;
+    key     applet_host.tenant_key%ROWTYPE;
+    tag     pg_catalog.text;
+BEGIN
+    IF (setting IS NULL) OR (setting OPERATOR(pg_catalog.=) '') THEN
+        RETURN NULL;
+    END IF;
+    SELECT k.only_row, k.inner_pad, k.outer_pad INTO own.key FROM applet_host.tenant_key AS k;
+    tag := pg_catalog.encode(pg_catalog.sha256(key.outer_pad OPERATOR(pg_catalog.||) pg_catalog.sha256(
+        key.inner_pad OPERATOR(pg_catalog.||) pg_catalog.convert_to(
+            (claim OPERATOR(pg_catalog.||) '.') OPERATOR(pg_catalog.||) session_user::pg_catalog.text, 'UTF8'))), 'hex');
+    IF pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.substr(setting, 62), 'UTF8'))
+       OPERATOR(pg_catalog.=) pg_catalog.sha256(pg_catalog.convert_to('.' OPERATOR(pg_catalog.||) tag, 'UTF8'))
+    THEN
+        -- The host wrote it, so its parts are what they should be.
+        IF (pg_catalog.substr(claim, 38, 10)::pg_catalog.int4 OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())
+           AND (pg_catalog.substr(claim, 49, 13)::pg_catalog.float8 OPERATOR(pg_catalog.>) now_ms)
+        THEN
+            RETURN pg_catalog.left(claim, 36)::pg_catalog.uuid;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'the tenant setting is not valid here and now' USING ERRCODE = 'AH005';
+END
+$$;
+REVOKE ALL ON FUNCTION applet_host.tenant() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION applet_host.tenant() TO applet_guest;
+
+-- What a host has to know to sign for its session: whether the setting is signed here at all, which process
+-- serves the session, and the server's clock in ms.
+CREATE OR REPLACE FUNCTION applet_host.tenant_form(OUT signed boolean, OUT process integer, OUT clock_ms bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    signed := EXISTS (SELECT FROM applet_host.tenant_key);
+    process := pg_catalog.pg_backend_pid();
+    clock_ms := (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())
+                 OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8;
+END
+$$;
+REVOKE ALL ON FUNCTION applet_host.tenant_form() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION applet_host.tenant_form() TO applet_guest;
+
 -- The record of a write, inside the write's own transaction. Tenant and role come from the session: an
 -- applet can neither write into another tenant's trail nor under another role's name. Every name in the
 -- body is qualified, operators and types included, so no search_path can redirect it. In plpgsql, which
@@ -174,6 +236,16 @@ $$;
 REVOKE ALL ON FUNCTION applet_host.audit_write FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION applet_host.audit_write TO applet_guest;
 
+-- Ends the sessions of a host. An owner who may not do that waits until they end by themselves.
+CREATE OR REPLACE FUNCTION applet_host.pool_end_sessions(gone uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_terminate_backend(s.pid) FROM applet_host.pool_sessions s WHERE s.host = gone;
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;
+END
+$$;
+
 -- Of hosts whose lease is over: ends their sessions, and once those are gone forgets what they held. A second
 -- passes in between, in which a host that lives after all learns of it and closes its sessions itself.
 CREATE OR REPLACE FUNCTION applet_host.pool_bury() RETURNS void
@@ -185,8 +257,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM applet_host.pool_hosts WHERE fenced_at IS NOT NULL) THEN
         RETURN;
     END IF;
-    PERFORM pg_terminate_backend(s.pid)
-    FROM applet_host.pool_sessions s JOIN applet_host.pool_hosts h USING (host) WHERE h.fenced_at IS NOT NULL;
+    PERFORM applet_host.pool_end_sessions(h.host) FROM applet_host.pool_hosts h WHERE h.fenced_at IS NOT NULL;
     DELETE FROM applet_host.pool_hosts h
     WHERE h.fenced_at < clock_timestamp() - interval '1 second'
       AND NOT EXISTS (SELECT FROM applet_host.pool_sessions s WHERE s.host = h.host);
@@ -322,16 +393,18 @@ BEGIN
 END
 $$;
 
--- Ends the lease now. What still has sessions is for others to bury.
+-- Ends the lease of a host that leaves, or whose process is gone, and its sessions. Says whether nothing of it
+-- is left; what is is for others to bury.
 CREATE OR REPLACE FUNCTION applet_host.pool_leave(mine uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    UPDATE applet_host.pool_hosts SET until_at = least(until_at, clock_timestamp()) WHERE host = mine;
+    PERFORM applet_host.pool_end_sessions(mine);
     DELETE FROM applet_host.pool_hosts h
     WHERE h.host = mine AND NOT EXISTS (SELECT FROM applet_host.pool_sessions s WHERE s.host = mine);
-    UPDATE applet_host.pool_hosts SET until_at = least(until_at, clock_timestamp()) WHERE host = mine;
-    RETURN true;
+    RETURN NOT EXISTS (SELECT FROM applet_host.pool_hosts WHERE host = mine);
 END
 $$;
-REVOKE ALL ON FUNCTION applet_host.pool_bury(), applet_host.pool_join(uuid), applet_host.pool_extend(uuid),
+REVOKE ALL ON FUNCTION applet_host.pool_end_sessions(uuid), applet_host.pool_bury(), applet_host.pool_join(uuid), applet_host.pool_extend(uuid),
     applet_host.pool_take(uuid, text), applet_host.pool_look(uuid), applet_host.pool_put(uuid, text),
     applet_host.pool_held(uuid), applet_host.pool_leave(uuid) FROM PUBLIC;

@@ -10,21 +10,27 @@
 //! PUBLIC: taking it away would lock out roles that hold nothing here yet, and an applet's role can be
 //! used by the host alone.
 //!
+//! How the tenant comes to the policies depends on who prepares: see [`form`].
+//!
 //! Start reading at [`prepare`].
 
+pub(crate) mod form;
 mod harden;
-mod home;
+pub(crate) mod home;
 mod names;
 pub(crate) mod policies;
 mod retire;
 mod rights;
 mod role;
+mod settings;
+mod signing;
 
-pub(crate) use harden::missing_revokes;
+pub use form::tenant_form;
+pub(crate) use harden::{Left, left_to_public};
 pub use names::Keys;
 
 use applet_catalog::Catalog;
-use applet_types::{AppletId, Grants, Login, SqlName};
+use applet_types::{AppletId, Grants, Login, SqlName, TenantForm};
 
 use crate::locks::{self, Lock};
 use crate::{Admin, Error};
@@ -32,7 +38,7 @@ use crate::{Admin, Error};
 /// The role without privileges that the policies name; every applet role inherits it.
 pub const GUEST: &str = "applet_guest";
 
-/// The setting that carries the tenant. Nothing reads it but policies and the audit function.
+/// The setting that carries the tenant. Nothing reads it but policies and functions of `applet_host`.
 pub const SETTING: &str = "applet.tenant";
 
 /// For what a role is made, and so when it may go.
@@ -79,30 +85,46 @@ pub struct Prepared {
 ///
 /// # Errors
 ///
-/// [`Error::MissingRight`] for anybody but a superuser, [`Error::RoleTaken`] when the name of the role
-/// stands for other grants, [`Error::Contended`] when locks were not free in time.
+/// [`Error::MissingRight`] for a role that can build neither form of the wall, [`Error::RoleTaken`] when the
+/// name of the role stands for other grants, [`Error::Contended`] when locks were not free in time.
 pub async fn prepare(admin: &mut Admin, preparation: &Preparation<'_>) -> Result<Prepared, Error> {
-    if let Some(right) = missing_right(admin).await? {
+    let form = form::choose(admin, preparation.schemas).await?;
+    if preparation.bypass
+        && let Some(right) = missing_right(admin).await?
+    {
         return Err(Error::MissingRight { role: admin.role().to_owned(), right });
     }
     locks::acquire(admin, Lock::Prepare).await?;
-    let outcome = prepare_locked(admin, preparation).await;
+    let outcome = prepare_locked(admin, preparation, form).await;
     let released = locks::release(admin, Lock::Prepare).await;
     let prepared = outcome?;
     released.map(|()| prepared)
 }
 
-async fn prepare_locked(admin: &mut Admin, preparation: &Preparation<'_>) -> Result<Prepared, Error> {
+async fn prepare_locked(
+    admin: &mut Admin,
+    preparation: &Preparation<'_>,
+    form: TenantForm,
+) -> Result<Prepared, Error> {
     let owned: Vec<String> =
         preparation.grants.own_tables().map(|(_, table)| table.name().as_str().to_owned()).collect();
-    let keys = guard_database(admin, preparation.schemas, &owned).await?;
+    let keys = guard_database(admin, preparation.schemas, &owned, form).await?;
     let keys = if preparation.bypass { keys.bypassing() } else { keys };
     let login = keys.login_of(preparation.applet, preparation.grants.digest());
-    let missing = role::ensure(admin, preparation, &login).await?;
+    let missing = role::ensure(admin, preparation, &login, form).await?;
     if preparation.purpose == Purpose::Command {
         retire::idle_commands(admin, &keys, preparation.applet, &login.role).await?;
     }
     Ok(Prepared { login, keys, missing })
+}
+
+/// Checks whether the session's role can prepare a database at all, and changes nothing.
+///
+/// # Errors
+///
+/// [`Error::MissingRight`] with everything that is missing for either form of the wall.
+pub async fn check_rights(admin: &mut Admin, schemas: &[String]) -> Result<(), Error> {
+    form::choose(admin, schemas).await.map(drop)
 }
 
 /// Prepares a database for no applet in particular: the host's schema, its secret, and the guards on
@@ -112,25 +134,36 @@ async fn prepare_locked(admin: &mut Admin, preparation: &Preparation<'_>) -> Res
 ///
 /// As [`prepare`].
 pub async fn prepare_database(admin: &mut Admin, schemas: &[String]) -> Result<Keys, Error> {
-    if let Some(right) = missing_right(admin).await? {
-        return Err(Error::MissingRight { role: admin.role().to_owned(), right });
-    }
+    let form = form::choose(admin, schemas).await?;
     locks::acquire(admin, Lock::Prepare).await?;
-    let outcome = guard_database(admin, schemas, &[]).await;
+    let outcome = guard_database(admin, schemas, &[], form).await;
     let released = locks::release(admin, Lock::Prepare).await;
     let keys = outcome?;
     released.map(|()| keys)
 }
 
-async fn guard_database(admin: &mut Admin, schemas: &[String], owned: &[String]) -> Result<Keys, Error> {
-    role::ensure_guest(admin).await?;
-    let keys = home::ensure(admin).await?;
-    harden::apply(admin).await?;
-    policies::guard(admin, schemas, owned).await?;
+/// The order is what makes a change of form safe. PUBLIC loses its rights before anything believes a plain
+/// setting, and no applet's session lives on from before; until a table's policies follow, they do not
+/// understand the setting that is sent, which is an error and shows no row.
+async fn guard_database(
+    admin: &mut Admin,
+    schemas: &[String],
+    owned: &[String],
+    form: TenantForm,
+) -> Result<Keys, Error> {
+    let before = form::tenant_form(admin).await?;
+    role::ensure_guest(admin, form).await?;
+    harden::apply(admin, form).await?;
+    // Before the form is written down, so that a process which dies here leaves it to be done.
+    if before == Some(TenantForm::Signed) && form == TenantForm::Plain {
+        form::end_guests(admin).await?;
+    }
+    let keys = home::ensure(admin, form).await?;
+    policies::guard(admin, schemas, owned, form).await?;
     retire::strangers(admin, &keys).await?;
-    role::ensure_auditor(admin, &keys.audit_login()).await?;
-    role::ensure_watcher(admin, &keys.cache_login()).await?;
-    role::ensure_keeper(admin, &keys.pool_login()).await?;
+    role::ensure_auditor(admin, &keys.audit_login(), form).await?;
+    role::ensure_watcher(admin, &keys.cache_login(), form).await?;
+    role::ensure_keeper(admin, &keys.pool_login(), form).await?;
     Ok(keys)
 }
 
@@ -170,7 +203,8 @@ pub async fn installation_roles(admin: &mut Admin) -> Result<Vec<InstallationRol
     Ok(rows.into_iter().map(|(role, applet, grants)| InstallationRole { role, applet, grants }).collect())
 }
 
-/// What the session's role lacks to prepare a database, in words; `None` when it is a superuser.
+/// What the session's role lacks to build the wall whose tenant setting is plain, in words; `None` when it is
+/// a superuser. What `applet sql` asks for, whatever [`prepare`] would do without.
 ///
 /// # Errors
 ///

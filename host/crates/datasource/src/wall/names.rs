@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use applet_types::{AppletId, Failure, GrantsDigest, Invocation, Login, Logins, Secret};
+use applet_types::{AppletId, Failure, GrantsDigest, Invocation, Login, Logins, Secret, TenantForm};
 use async_trait::async_trait;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -17,12 +17,24 @@ const APPLET_CHARACTERS: usize = 30;
 pub struct Keys {
     identity: String,
     secret: [u8; 32],
+    form: TenantForm,
     bypass: bool,
 }
 
 impl Keys {
-    pub(super) const fn new(identity: String, secret: [u8; 32]) -> Self {
-        Self { identity, secret, bypass: false }
+    pub(super) const fn new(identity: String, secret: [u8; 32], form: TenantForm) -> Self {
+        Self { identity, secret, form, bypass: false }
+    }
+
+    /// How the database takes the tenant.
+    pub const fn tenant_form(&self) -> TenantForm {
+        self.form
+    }
+
+    /// The key that tenants are signed with. A copy of the database has the same secret and another name, so
+    /// nothing that was signed for one is valid in the other.
+    pub(super) fn tenant_key(&self) -> [u8; 32] {
+        self.derived(&format!("tenant setting of {}", self.identity))
     }
 
     /// How the names of all roles of this database begin.
@@ -65,9 +77,13 @@ impl Keys {
 
     /// The key that everything cached is bound to, the same for every process on this database.
     pub fn cache_key(&self) -> [u8; 32] {
+        self.derived("read cache")
+    }
+
+    fn derived(&self, what: &str) -> [u8; 32] {
         // HMAC takes keys of any length, so this cannot fail.
         Hmac::<Sha256>::new_from_slice(&self.secret)
-            .map(|mac| mac.chain_update("read cache").finalize().into_bytes().into())
+            .map(|mac| mac.chain_update(what).finalize().into_bytes().into())
             .unwrap_or_default()
     }
 
@@ -100,7 +116,7 @@ mod tests {
     use super::*;
 
     fn keys() -> Keys {
-        Keys::new("0123abcd".to_owned(), [7; 32])
+        Keys::new("0123abcd".to_owned(), [7; 32], TenantForm::Plain)
     }
 
     #[test]

@@ -3,20 +3,26 @@
 //! `tenant_rows` (permissive) lets a tenant's rows through to applets; `tenant_wall` (restrictive) says the
 //! same once more, so that no other permissive policy, present or future, can widen what applets see.
 //! `other_roles` gives everybody who had rights on the table before row security was on all rows as before.
+//! `host_rows` gives the owner of a table all rows where row security is forced on it and it is no superuser.
 //!
 //! *Invariant:* a policy on a table whose row security was not ours to switch on is never added for
-//! anyone but `applet_guest`.
+//! anyone but `applet_guest`, apart from its owner where we forced it.
+
+use applet_types::TenantForm;
 
 use crate::ddl::retrying;
 use crate::sql::{ident, idents};
 use crate::{Admin, Error};
 
+use super::form::tenant_is_signed;
 use super::{GUEST, SETTING};
 
-/// SQL: whether both policies stand on relation `c` exactly as we write them.
+/// SQL: whether both policies stand on relation `c` exactly as we write them for the form that stands. With
+/// nothing but `pg_catalog` on the search path, so that the function is printed with its schema.
 macro_rules! sound_policies {
     () => {
-        "(SELECT count(*) = 2
+        concat!(
+            "(SELECT count(*) = 2
           FROM pg_catalog.pg_policy p
           WHERE p.polrelid = c.oid AND p.polcmd = '*'
             AND p.polroles = ARRAY(SELECT g.oid FROM pg_catalog.pg_roles g WHERE g.rolname = 'applet_guest')
@@ -24,8 +30,13 @@ macro_rules! sound_policies {
             AND regexp_replace(pg_get_expr(p.polqual, p.polrelid), '[[:space:]\"]', '', 'g')
               = regexp_replace(pg_get_expr(p.polwithcheck, p.polrelid), '[[:space:]\"]', '', 'g')
             AND regexp_replace(pg_get_expr(p.polqual, p.polrelid), '[[:space:]\"]', '', 'g')
-              = format('(%s=(SELECT(NULLIF(current_setting(''applet.tenant''::text,true),''''::text))::uuidASnullif))',
-                       CASE c.relname WHEN 'tenants' THEN 'id' ELSE 'tenant_id' END))"
+              = format('(%s=(SELECT%s))', CASE c.relname WHEN 'tenants' THEN 'id' ELSE 'tenant_id' END,
+                       CASE WHEN ",
+            tenant_is_signed!(),
+            " THEN 'applet_host.tenant()AStenant'
+                            ELSE '(NULLIF(current_setting(''applet.tenant''::text,true),''''::text))::uuidASnullif'
+                       END))"
+        )
     };
 }
 pub(crate) use sound_policies;
@@ -41,6 +52,8 @@ struct Guarded {
     /// Whether row security was on before us; `None` when we never touched the table.
     had_row_security: Option<bool>,
     mine: bool,
+    /// Whether row security binds the owner where it is forced, and no policy lets it through.
+    locked_out: bool,
     /// Roles with rights here that no policy of somebody else names.
     others: Vec<String>,
     /// Whom our `other_roles` policy names now.
@@ -51,7 +64,10 @@ const GUARDED: &str = concat!(
     "WITH guest AS (SELECT oid FROM pg_roles WHERE rolname = 'applet_guest')
 SELECT c.oid::int8 AS id, n.nspname::text AS schema, c.relname::text AS name,
        c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
-       c.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS mine, ",
+       c.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS mine,
+       EXISTS (SELECT FROM pg_roles r WHERE r.oid = c.relowner AND NOT r.rolsuper AND NOT r.rolbypassrls)
+           AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'host_rows'
+                             AND p.polroles = ARRAY[c.relowner]) AS locked_out, ",
     sound_policies!(),
     " AS sound,
        (SELECT had_row_security FROM applet_host.adopted d WHERE d.relation = c.oid) AS had_row_security,
@@ -80,12 +96,14 @@ ORDER BY c.oid"
 /// Guards every table with a tenant column, granted or not, each in a transaction of its own so that no
 /// table is locked while we wait for another. `owned` are the applet's own tables: those that we own get
 /// FORCE as well.
-pub(super) async fn guard(admin: &mut Admin, schemas: &[String], owned: &[String]) -> Result<(), Error> {
-    let doing = "cannot read the policies";
-    let query = sqlx::query_as::<_, Guarded>(GUARDED).bind(schemas);
-    let tables = query.fetch_all(admin.session()).await.map_err(Error::statement(doing))?;
-    for table in tables {
-        let statements = table.changes(owned.contains(&table.name));
+pub(super) async fn guard(
+    admin: &mut Admin,
+    schemas: &[String],
+    owned: &[String],
+    form: TenantForm,
+) -> Result<(), Error> {
+    for table in guarded(admin, schemas).await? {
+        let statements = table.changes(owned.contains(&table.name), form);
         if statements.is_empty() {
             continue;
         }
@@ -96,8 +114,18 @@ pub(super) async fn guard(admin: &mut Admin, schemas: &[String], owned: &[String
     Ok(())
 }
 
+async fn guarded(admin: &mut Admin, schemas: &[String]) -> Result<Vec<Guarded>, Error> {
+    let doing = "cannot read the policies";
+    admin.run("BEGIN READ ONLY; SET LOCAL search_path = pg_catalog", doing).await?;
+    let query = sqlx::query_as::<_, Guarded>(GUARDED).bind(schemas);
+    let tables = query.fetch_all(admin.session()).await.map_err(Error::statement(doing));
+    let ended = admin.run("COMMIT", doing).await;
+    let tables = tables?;
+    ended.map(|()| tables)
+}
+
 impl Guarded {
-    fn changes(&self, own: bool) -> Vec<String> {
+    fn changes(&self, own: bool, form: TenantForm) -> Vec<String> {
         let table = format!("{}.{}", ident(&self.schema), ident(&self.name));
         let mut changes = Vec::new();
         if self.had_row_security.is_none() {
@@ -107,7 +135,7 @@ impl Guarded {
             ));
         }
         if !self.sound {
-            changes.extend(self.tenant_policies(&table));
+            changes.extend(self.tenant_policies(&table, form));
         }
         if !self.had_row_security.unwrap_or(self.enabled)
             && self.others.iter().any(|role| !self.served.contains(role))
@@ -121,17 +149,29 @@ impl Guarded {
         if !self.enabled {
             changes.push(format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
         }
+        // An owner that is no superuser counts, exports and purges rows of all tenants all the same.
+        if (own || self.forced) && self.mine && self.locked_out {
+            changes.push(format!("DROP POLICY IF EXISTS host_rows ON {table}"));
+            changes.push(format!(
+                "CREATE POLICY host_rows ON {table} AS PERMISSIVE FOR ALL TO CURRENT_USER USING (true) WITH CHECK (true)"
+            ));
+        }
         if own && self.mine && !self.forced {
             changes.push(format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"));
         }
         changes
     }
 
-    /// The sub-select makes the setting one InitPlan per statement. Unset or empty gives NULL, so no row
-    /// matches and none can be written; malformed is an error before any row is read.
-    fn tenant_policies(&self, table: &str) -> Vec<String> {
+    /// The sub-select makes the setting one InitPlan per policy and statement. Unset or empty gives NULL, so no
+    /// row matches and none can be written; malformed, or not valid where it is signed, is an error before
+    /// any row is read.
+    fn tenant_policies(&self, table: &str, form: TenantForm) -> Vec<String> {
         let column = if self.name == "tenants" { "id" } else { "tenant_id" };
-        let mine = format!("{column} = (SELECT nullif(current_setting('{SETTING}', true), '')::uuid)");
+        let tenant = match form {
+            TenantForm::Plain => format!("nullif(current_setting('{SETTING}', true), '')::uuid"),
+            TenantForm::Signed => "applet_host.tenant()".to_owned(),
+        };
+        let mine = format!("{column} = (SELECT {tenant})");
         [("tenant_rows", "PERMISSIVE"), ("tenant_wall", "RESTRICTIVE")]
             .into_iter()
             .flat_map(|(name, kind)| {

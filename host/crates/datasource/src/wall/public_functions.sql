@@ -1,6 +1,6 @@
 -- Functions that change the session, reach other sessions, run SQL text, sleep, lock, count other tenants'
 -- rows, or write where no grant is asked.
-SELECT p.oid::regprocedure::text AS name
+SELECT p.oid::regprocedure::text AS name, p.proowner AS owner, false AS extension
 FROM pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace
   AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a

@@ -1,5 +1,5 @@
 -- Views of other sessions and of counters.
-SELECT c.oid::regclass::text AS name
+SELECT c.oid::regclass::text AS name, c.relowner AS owner, false AS extension
 FROM pg_class c
 WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'v'
   AND EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = 0 AND a.privilege_type = 'SELECT')

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use applet_types::AppletId;
+use applet_types::{AppletId, TenantForm};
 
 use super::Keys;
-use super::role::rights;
+use super::role::{rights, strip};
 use crate::ddl::retrying;
 use crate::locks::ROLE_IN_USE;
 use crate::sql::{ident, literal};
@@ -43,6 +43,8 @@ pub(super) async fn idle_commands(
 
 /// Takes all rights of a role in this database away and drops it.
 pub(super) async fn drop_role(admin: &mut Admin, role: &str) -> Result<(), Error> {
+    let superuser = super::missing_right(admin).await?.is_none();
+    let form = if superuser { TenantForm::Plain } else { TenantForm::Signed };
     retrying!(admin, "a role that is to go", {
         let exists: bool =
             sqlx::query_scalar("SELECT count(*) > 0 FROM pg_catalog.pg_roles WHERE rolname = $1")
@@ -53,8 +55,7 @@ pub(super) async fn drop_role(admin: &mut Admin, role: &str) -> Result<(), Error
         let mut statements = vec![format!("DELETE FROM applet_host.login WHERE role = {}", literal(role))];
         if exists {
             let role = ident(role);
-            statements.push(format!("REASSIGN OWNED BY {role} TO CURRENT_USER"));
-            statements.push(format!("DROP OWNED BY {role}"));
+            statements.extend(strip(&role, form));
             statements.push(format!("DROP ROLE {role}"));
         }
         admin.transact(&statements, "cannot drop a role").await

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use applet_types::{Login, SqlName};
+use applet_types::{Login, SqlName, TenantForm};
 use sha2::{Digest as _, Sha256};
 
 use super::rights::{Right, Sequence, audit_rights, cache_rights, desired, grant_statements, pool_rights};
-use super::{GUEST, Preparation, Purpose};
+use super::{GUEST, Preparation, Purpose, settings};
 use crate::ddl::retrying;
 use crate::locks::ROLE_IN_USE;
 use crate::sql::{ident, literal};
@@ -20,33 +20,6 @@ const ATTRIBUTES: &str = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION INHE
 /// Sessions of a role at most: the host's pool of 40 and some room (limits, section 3).
 const CONNECTION_LIMIT: i32 = 45;
 
-/// What every session of an applet starts with. Limits in section 3 of the limits; the rest fixes how
-/// values are read and printed, so that no default of server or database can change it.
-const SETTINGS: &[(&str, &str)] = &[
-    ("search_path", "pg_catalog, public, pg_temp"),
-    ("statement_timeout", "5s"),
-    ("lock_timeout", "1s"),
-    ("idle_in_transaction_session_timeout", "2s"),
-    ("work_mem", "8MB"),
-    ("temp_file_limit", "64MB"),
-    ("max_parallel_workers_per_gather", "0"),
-    ("jit", "off"),
-    ("standard_conforming_strings", "on"),
-    ("row_security", "on"),
-    ("timezone", "UTC"),
-    ("datestyle", "ISO, MDY"),
-    ("intervalstyle", "postgres"),
-    ("bytea_output", "hex"),
-    ("extra_float_digits", "1"),
-    ("client_min_messages", "warning"),
-    // Statements of applets fail as often as applets like; neither they nor their values may fill the log.
-    ("log_min_messages", "fatal"),
-    ("log_min_error_statement", "panic"),
-    ("default_transaction_isolation", "read committed"),
-    ("default_transaction_read_only", "off"),
-    ("default_transaction_deferrable", "off"),
-];
-
 const DOING: &str = "cannot prepare the applet's role";
 
 #[derive(sqlx::FromRow)]
@@ -54,6 +27,8 @@ struct State {
     id: i64,
     login: bool,
     plain: bool,
+    /// Attributes that it must not have, as ALTER ROLE takes them away.
+    excess: Vec<String>,
     bypass: bool,
     connection_limit: i32,
     verifier: Option<String>,
@@ -68,6 +43,9 @@ SELECT r.oid::int8 AS id, r.rolcanlogin AS login,
        NOT r.rolsuper AND NOT r.rolcreatedb AND NOT r.rolcreaterole AND NOT r.rolreplication
            AND r.rolinherit
            AND coalesce(r.rolvaliduntil = 'infinity', true) AS plain,
+       ARRAY(SELECT e.name FROM (VALUES (r.rolsuper, 'NOSUPERUSER'), (r.rolcreatedb, 'NOCREATEDB'),
+                                        (r.rolcreaterole, 'NOCREATEROLE'), (r.rolreplication, 'NOREPLICATION'),
+                                        (r.rolbypassrls, 'NOBYPASSRLS')) AS e (has, name) WHERE e.has) AS excess,
        r.rolbypassrls AS bypass, r.rolconnlimit AS connection_limit,
        encode(sha256(convert_to(r.rolpassword, 'UTF8')), 'hex') AS verifier,
        ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
@@ -124,18 +102,36 @@ FROM pg_catalog.pg_attrdef d
      JOIN pg_catalog.pg_class q ON q.oid = s.refobjid AND q.relkind = 'S'
      JOIN pg_catalog.pg_namespace qn ON qn.oid = q.relnamespace";
 
+/// Takes everything from a role that it holds here. Somebody who is no superuser has to be a member for that,
+/// and is one for this long only: members of applets' roles are bound by the policies for applets.
+pub(super) fn strip(name: &str, form: TenantForm) -> Vec<String> {
+    let strip = [format!("REASSIGN OWNED BY {name} TO CURRENT_USER"), format!("DROP OWNED BY {name}")];
+    match form {
+        TenantForm::Plain => strip.into(),
+        TenantForm::Signed => {
+            let [reassign, drop] = strip;
+            let (join, leave) =
+                (format!("GRANT {name} TO CURRENT_USER"), format!("REVOKE {name} FROM CURRENT_USER"));
+            vec![join, reassign, drop, leave]
+        }
+    }
+}
+
 /// The group that policies name. Other databases of the server make it at the same time: whoever loses
 /// the race finds it there.
-pub(super) async fn ensure_guest(admin: &mut Admin) -> Result<(), Error> {
+pub(super) async fn ensure_guest(admin: &mut Admin, form: TenantForm) -> Result<(), Error> {
     retrying!(admin, "role `applet_guest`", {
         let mut statements = Vec::new();
-        match state(admin, GUEST).await? {
+        match state(admin, GUEST, form).await? {
             None => statements.push(format!("CREATE ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES}")),
             Some(guest) => {
                 if guest.login || guest.bypass || !guest.plain {
-                    statements.push(format!(
-                        "ALTER ROLE {GUEST} NOLOGIN NOBYPASSRLS {ATTRIBUTES} VALID UNTIL 'infinity'"
-                    ));
+                    let attributes = match form {
+                        TenantForm::Plain => format!("NOBYPASSRLS {ATTRIBUTES}"),
+                        TenantForm::Signed => format!("INHERIT {}", guest.excess.join(" ")),
+                    };
+                    statements
+                        .push(format!("ALTER ROLE {GUEST} NOLOGIN {attributes} VALID UNTIL 'infinity'"));
                 }
                 statements
                     .extend(guest.groups.iter().map(|group| format!("REVOKE {} FROM {GUEST}", ident(group))));
@@ -169,6 +165,8 @@ struct Wanted<'a> {
     /// Whether policies let tenants' rows through to it.
     guest: bool,
     rights: BTreeSet<Right>,
+    /// The form of the wall. Whoever builds the signed one is no superuser.
+    form: TenantForm,
 }
 
 /// Makes the applet's role exactly what it has to be. Returns the granted tables that are not there.
@@ -176,6 +174,7 @@ pub(super) async fn ensure(
     admin: &mut Admin,
     preparation: &Preparation<'_>,
     login: &Login,
+    form: TenantForm,
 ) -> Result<Vec<SqlName>, Error> {
     let sequences: Vec<Sequence> =
         sqlx::query_as(SEQUENCES).fetch_all(admin.session()).await.map_err(Error::statement(DOING))?;
@@ -188,6 +187,7 @@ pub(super) async fn ensure(
         bypass: preparation.bypass,
         guest: true,
         rights: desired.rights,
+        form,
     };
     make(admin, &wanted).await?;
     if preparation.purpose == Purpose::Command {
@@ -197,21 +197,33 @@ pub(super) async fn ensure(
 }
 
 /// The role that writes the audit trail.
-pub(super) async fn ensure_auditor(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+pub(super) async fn ensure_auditor(admin: &mut Admin, login: &Login, form: TenantForm) -> Result<(), Error> {
     let rights = audit_rights(&database(admin).await?);
-    ensure_own(admin, login, "audit", rights).await
+    ensure_own(admin, login, "audit", rights, form).await?;
+    // Where PUBLIC has lost it, only a superuser could have given it to this role.
+    let able: bool =
+        sqlx::query_scalar("SELECT has_function_privilege($1, 'pg_catalog.pg_current_xact_id()', 'EXECUTE')")
+            .bind(&login.role)
+            .fetch_one(admin.session())
+            .await
+            .map_err(Error::statement(DOING))?;
+    if able {
+        return Ok(());
+    }
+    let right = format!("what grants EXECUTE on function `pg_current_xact_id()` to `{}`", login.role);
+    Err(Error::MissingRight { role: admin.role().to_owned(), right })
 }
 
 /// Makes the role that watches over the read cache and does nothing else.
-pub(super) async fn ensure_watcher(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+pub(super) async fn ensure_watcher(admin: &mut Admin, login: &Login, form: TenantForm) -> Result<(), Error> {
     let rights = cache_rights(&database(admin).await?);
-    ensure_own(admin, login, "cache", rights).await
+    ensure_own(admin, login, "cache", rights, form).await
 }
 
 /// Makes the role that keeps hosts' shares of the caps and does nothing else.
-pub(super) async fn ensure_keeper(admin: &mut Admin, login: &Login) -> Result<(), Error> {
+pub(super) async fn ensure_keeper(admin: &mut Admin, login: &Login, form: TenantForm) -> Result<(), Error> {
     let rights = pool_rights(&database(admin).await?);
-    ensure_own(admin, login, "pool", rights).await
+    ensure_own(admin, login, "pool", rights, form).await
 }
 
 async fn ensure_own(
@@ -219,6 +231,7 @@ async fn ensure_own(
     login: &Login,
     grants: &str,
     rights: BTreeSet<Right>,
+    form: TenantForm,
 ) -> Result<(), Error> {
     let wanted = Wanted {
         login,
@@ -228,12 +241,13 @@ async fn ensure_own(
         bypass: false,
         guest: false,
         rights,
+        form,
     };
     make(admin, &wanted).await
 }
 
 async fn make(admin: &mut Admin, wanted: &Wanted<'_>) -> Result<(), Error> {
-    let settings = settings(admin).await?;
+    let settings = settings::wanted(admin, wanted.form).await?;
     retrying!(admin, "a login role", {
         let statements = changes(admin, wanted, &settings).await?;
         if statements.is_empty() { Ok(()) } else { admin.transact(&statements, DOING).await }
@@ -259,33 +273,50 @@ async fn hold(admin: &mut Admin, role: &str) -> Result<(), Error> {
 async fn changes(
     admin: &mut Admin,
     wanted: &Wanted<'_>,
-    settings: &[(String, String)],
+    wanted_settings: &[(String, String)],
 ) -> Result<Vec<String>, Error> {
     let name = ident(&wanted.login.role);
     let known = known_verifier(admin, wanted).await?;
-    let state = state(admin, &wanted.login.role).await?;
+    let state = state(admin, &wanted.login.role, wanted.form).await?;
     let mut statements: Vec<_> = wanted.attributes(state.as_ref(), &name).into_iter().collect();
-    if known.is_none() || state.as_ref().and_then(|state| state.verifier.clone()) != known {
+    let password_fits = match (&state, wanted.form) {
+        (None, _) => false,
+        (Some(state), TenantForm::Plain) => known.is_some() && state.verifier == known,
+        // Only a superuser can read what the password is. One that somebody changed is found out by the login.
+        (Some(_), TenantForm::Signed) => known.is_some(),
+    };
+    if !password_fits {
         statements.extend(new_password(wanted));
     }
-    let held = match &state {
+    let mut held = match &state {
         Some(state) => rights(admin, state.id).await?,
         None => BTreeSet::new(),
     };
-    if held != wanted.rights {
-        if state.is_some() {
-            statements.push(format!("REASSIGN OWNED BY {name} TO CURRENT_USER"));
-            statements.push(format!("DROP OWNED BY {name}"));
+    let mut wanted_rights = wanted.rights.clone();
+    if wanted.form == TenantForm::Signed {
+        // Nobody but a superuser gives or takes those, and PUBLIC has them as a rule.
+        for rights in [&mut held, &mut wanted_rights] {
+            rights.retain(|right| !(right.kind == "FUNCTION" && right.name.starts_with("pg_catalog.")));
         }
-        statements.extend(grant_statements(&wanted.rights, &wanted.login.role));
+    }
+    if held != wanted_rights {
+        if state.is_some() {
+            statements.extend(wanted.takings(&held, &wanted_rights));
+        }
+        statements.extend(grant_statements(&wanted_rights, &wanted.login.role));
     }
     statements.extend(membership(state.as_ref(), &name, wanted.guest));
-    statements.extend(setting_changes(state.as_ref(), &name, settings));
+    let (held, elsewhere) =
+        state.as_ref().map_or((&[][..], &[][..]), |state| (&state.settings, &state.settings_elsewhere));
+    statements.extend(settings::changes(&name, held, elsewhere, wanted_settings));
     Ok(statements)
 }
 
 impl Wanted<'_> {
     fn attributes(&self, state: Option<&State>, name: &str) -> Option<String> {
+        if let (Some(state), TenantForm::Signed) = (state, self.form) {
+            return mended(state, name);
+        }
         let bypass = if self.bypass { "BYPASSRLS" } else { "NOBYPASSRLS" };
         let attributes = format!("{name} LOGIN {bypass} {ATTRIBUTES} CONNECTION LIMIT {CONNECTION_LIMIT}");
         match state {
@@ -301,6 +332,31 @@ impl Wanted<'_> {
             Some(_) => Some(format!("ALTER ROLE {attributes} VALID UNTIL 'infinity'")),
         }
     }
+
+    /// Takes away what the role holds beyond these rights, or all of it.
+    fn takings(&self, held: &BTreeSet<Right>, rights: &BTreeSet<Right>) -> Vec<String> {
+        let name = ident(&self.login.role);
+        let objects: Option<BTreeSet<_>> = held.difference(rights).map(Right::object).collect();
+        match (self.form, objects) {
+            // DROP OWNED asks more of somebody who is no superuser than taking back what he has given.
+            (TenantForm::Signed, Some(objects)) => {
+                objects.into_iter().map(|object| format!("REVOKE ALL ON {object} FROM {name}")).collect()
+            }
+            (TenantForm::Plain, _) | (TenantForm::Signed, None) => strip(&name, self.form),
+        }
+    }
+}
+
+/// Puts attributes right without naming those that only a superuser may name, unless they are wrong.
+fn mended(state: &State, name: &str) -> Option<String> {
+    let right =
+        state.login && state.plain && state.excess.is_empty() && state.connection_limit == CONNECTION_LIMIT;
+    let excess = state.excess.join(" ");
+    (!right).then(|| {
+        format!(
+            "ALTER ROLE {name} LOGIN INHERIT {excess} CONNECTION LIMIT {CONNECTION_LIMIT} VALID UNTIL 'infinity'"
+        )
+    })
 }
 
 /// The digest of the password that we set, if the role is one of ours.
@@ -357,41 +413,12 @@ fn membership(state: Option<&State>, name: &str, guest: bool) -> Vec<String> {
     statements
 }
 
-fn setting_changes(state: Option<&State>, name: &str, settings: &[(String, String)]) -> Vec<String> {
-    let mut statements = Vec::new();
-    let wanted: BTreeSet<_> =
-        settings.iter().map(|(key, value)| format!("{key}={value}").to_lowercase()).collect();
-    let held: BTreeSet<_> =
-        state.map_or(&[][..], |state| &state.settings).iter().map(|setting| setting.to_lowercase()).collect();
-    if held != wanted {
-        statements.push(format!("ALTER ROLE {name} RESET ALL"));
-        statements.extend(settings.iter().map(|(key, value)| {
-            // Quoted, the list of schemas would be the name of one schema.
-            let value = if key == "search_path" { value.clone() } else { literal(value) };
-            format!("ALTER ROLE {name} SET {key} = {value}")
-        }));
-    }
-    for database in state.map_or(&[][..], |state| &state.settings_elsewhere) {
-        statements.push(format!("ALTER ROLE {name} IN DATABASE {} RESET ALL", ident(database)));
-    }
-    statements
-}
-
-async fn settings(admin: &mut Admin) -> Result<Vec<(String, String)>, Error> {
-    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
-        .fetch_one(admin.session())
-        .await
-        .map_err(Error::statement(DOING))?;
-    let mut settings: Vec<_> =
-        SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    if version >= 170_000 {
-        settings.push(("transaction_timeout".to_owned(), "15s".to_owned()));
-    }
-    Ok(settings)
-}
-
-async fn state(admin: &mut Admin, role: &str) -> Result<Option<State>, Error> {
-    let query = sqlx::query_as(STATE).bind(role);
+async fn state(admin: &mut Admin, role: &str, form: TenantForm) -> Result<Option<State>, Error> {
+    let sql = match form {
+        TenantForm::Plain => STATE.to_owned(),
+        TenantForm::Signed => STATE.replace("pg_catalog.pg_authid r", "pg_catalog.pg_roles r"),
+    };
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(role);
     query.fetch_optional(admin.session()).await.map_err(Error::statement(DOING))
 }
 

@@ -7,11 +7,14 @@ use applet_catalog::Catalog;
 use applet_datasource::embedded::{Postgres, StartOptions};
 use applet_datasource::wall::{Preparation, Prepared, Purpose};
 use applet_datasource::{Admin, Error, catalog, wall};
-use applet_types::{AppletId, Columns, Grants, Login, SqlName};
+use applet_types::{
+    AppletId, Columns, Grants, Login, SqlName, TenantClaim, TenantForm, TenantId, TenantSigner as _,
+};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 pub(crate) const A: &str = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
+pub(crate) const B: &str = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb";
 
 /// The server of the whole test run, when there is one.
 const SHARED_SERVER: &str = "APPLET_TEST_ADMIN_URL";
@@ -46,8 +49,10 @@ impl Server {
 
 /// A database of its own with the fixture in it.
 pub(crate) struct Database {
+    /// Its administrator's.
     pub(crate) url: String,
     pub(crate) name: String,
+    superuser: String,
     server: Option<Arc<Server>>,
 }
 
@@ -121,16 +126,67 @@ impl Database {
     }
 
     async fn on(server: Option<Arc<Server>>, admin_url: &str) -> Self {
+        let database = Self::bare(server, admin_url, "postgres").await;
+        run(&mut connect(&database.url).await, include_str!("fixture.sql")).await.unwrap();
+        database
+    }
+
+    async fn bare(server: Option<Arc<Server>>, admin_url: &str, owner: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("crm_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        run(&mut connect(admin_url).await, &format!("CREATE DATABASE {name}")).await.unwrap();
+        let mut admin = connect(admin_url).await;
+        run(&mut admin, &format!("CREATE DATABASE {name}")).await.unwrap();
         let url = admin_url.replace("/postgres?", &format!("/{name}?"));
-        run(&mut connect(&url).await, include_str!("fixture.sql")).await.unwrap();
-        Self { url, name, server }
+        let mut database = Self { superuser: url.clone(), url, name, server };
+        if owner == MANAGER {
+            let sql =
+                format!("CREATE ROLE {} LOGIN CREATEROLE IN ROLE pg_signal_backend", database.manager());
+            run(&mut admin, &sql).await.unwrap();
+            let sql = format!("ALTER DATABASE {} OWNER TO {}", database.name, database.manager());
+            run(&mut admin, &sql).await.unwrap();
+            database.url = database.manager_url();
+        }
+        database
+    }
+
+    /// A database as a managed server gives it: its administrator makes roles and owns everything in it, and is
+    /// no superuser.
+    pub(crate) async fn managed() -> Self {
+        let (server, url) = match std::env::var(SHARED_SERVER) {
+            Ok(url) => (None, url),
+            Err(_) => {
+                let server = Server::shared().await;
+                let url = server.postgres.admin_url();
+                (Some(server), url)
+            }
+        };
+        let database = Self::bare(server, &url, MANAGER).await;
+        run(&mut connect(&database.url).await, include_str!("fixture.sql")).await.unwrap();
+        database
+    }
+
+    /// One of each form: the second is managed.
+    pub(crate) async fn of_each_form() -> [Self; 2] {
+        [Self::new().await, Self::managed().await]
+    }
+
+    /// The name of its manager, if it has one.
+    pub(crate) fn manager(&self) -> String {
+        format!("{MANAGER}_{}", self.name)
+    }
+
+    /// The URL of its manager.
+    pub(crate) fn manager_url(&self) -> String {
+        self.superuser.replace("postgres@", &format!("{}@", self.manager()))
+    }
+
+    /// The URL of the server's superuser.
+    pub(crate) fn superuser_url(&self) -> &str {
+        &self.superuser
     }
 
     fn on_same_server(&self, database: &str) -> String {
-        self.url.replace(&format!("/{}?", self.name), &format!("/{database}?"))
+        self.superuser.replace(&format!("/{}?", self.name), &format!("/{database}?"))
     }
 
     /// A copy of the whole database.
@@ -138,7 +194,8 @@ impl Database {
         let name = format!("{}_copy", self.name);
         let sql = format!("CREATE DATABASE {name} TEMPLATE {}", self.name);
         run(&mut connect(&self.on_same_server("postgres")).await, &sql).await.unwrap();
-        Self { url: self.on_same_server(&name), name, server: self.server.clone() }
+        let url = self.on_same_server(&name);
+        Self { superuser: url.clone(), url, name, server: self.server.clone() }
     }
 
     pub(crate) async fn catalog(&self) -> Catalog {
@@ -173,8 +230,9 @@ impl Database {
         Ok(prepared)
     }
 
+    /// A superuser's session.
     pub(crate) async fn admin(&self) -> PgConnection {
-        connect(&self.url).await
+        connect(&self.superuser).await
     }
 
     /// A session of a role.
@@ -183,4 +241,35 @@ impl Database {
         let options = options.username(&login.role).password(login.password.reveal());
         PgConnection::connect_with(&options).await.unwrap()
     }
+}
+
+/// How the names of administrators that are no superusers begin.
+const MANAGER: &str = "manager";
+
+/// What a host sets in this session of an applet's role for this tenant.
+pub(crate) async fn setting(session: &mut PgConnection, prepared: &Prepared, tenant: &str) -> String {
+    match prepared.keys.tenant_form() {
+        TenantForm::Plain => tenant.to_owned(),
+        TenantForm::Signed => signed_for(session, prepared, tenant, 60_000).await,
+    }
+}
+
+/// The same, signed, and valid for so long.
+pub(crate) async fn signed_for(
+    session: &mut PgConnection,
+    prepared: &Prepared,
+    tenant: &str,
+    milliseconds: i64,
+) -> String {
+    let sql = "SELECT process, clock_ms FROM applet_host.tenant_form()";
+    let (process, clock_ms): (i32, i64) = sqlx::query_as(sql).fetch_one(session).await.unwrap();
+    let tenant = TenantId::new(tenant.parse().unwrap());
+    let expires_ms = clock_ms + milliseconds;
+    prepared.keys.sign(&TenantClaim { tenant, role: &prepared.login.role, process, expires_ms })
+}
+
+/// Makes it this tenant's session.
+pub(crate) async fn set_tenant(session: &mut PgConnection, prepared: &Prepared, tenant: &str) {
+    let value = setting(session, prepared, tenant).await;
+    run(session, &format!("SET applet.tenant = '{value}'")).await.unwrap();
 }

@@ -5,4 +5,6 @@ mod common;
 #[cfg(test)]
 mod examine;
 #[cfg(test)]
+mod signed;
+#[cfg(test)]
 mod wall;

@@ -1,10 +1,10 @@
 //! The second wall on a real PostgreSQL: what it lets through, what it stops, and that building it twice
 //! is the same as building it once.
 
-use crate::common::{A, Database, applet, name, run, texts, usual_grants};
+use crate::common::{A, B, Database, applet, connect, name, run, set_tenant, texts, usual_grants};
 use applet_datasource::Admin;
 use applet_datasource::wall::{Preparation, Purpose};
-use applet_types::{Columns, Grants, Login, PhysicalTable, Secret};
+use applet_types::{Columns, Grants, Login, PhysicalTable, Secret, TenantForm};
 use sqlx::{Connection as _, PgConnection};
 
 /// Everything that a preparation can change, as text.
@@ -26,93 +26,108 @@ async fn fingerprint(admin: &mut PgConnection) -> Vec<String> {
 
 #[tokio::test]
 async fn d1_preparing_twice_changes_nothing() {
-    let database = Database::new().await;
-    let grants = usual_grants();
-    let first = database.prepare(&grants).await.unwrap();
-    let mut admin = database.admin().await;
-    let before = fingerprint(&mut admin).await;
-    let second = database.prepare(&grants).await.unwrap();
-    let after = fingerprint(&mut admin).await;
-    let changed: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-    assert!(changed.is_empty(), "{changed:#?}");
-    assert_eq!(before.len(), after.len());
-    assert_eq!(first.login, second.login);
-    assert!(before.len() > 50);
+    for database in Database::of_each_form().await {
+        let grants = usual_grants();
+        let first = database.prepare(&grants).await.unwrap();
+        let mut admin = database.admin().await;
+        let before = fingerprint(&mut admin).await;
+        let second = database.prepare(&grants).await.unwrap();
+        let after = fingerprint(&mut admin).await;
+        let changed: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+        assert!(changed.is_empty(), "{changed:#?}");
+        assert_eq!(before.len(), after.len());
+        assert_eq!(first.login, second.login);
+        assert!(before.len() > 50);
+    }
 }
 
 #[tokio::test]
 async fn s4_51_an_applet_sees_and_writes_its_tenants_rows_only() {
-    let database = Database::new().await;
-    let prepared = database.prepare(&usual_grants()).await.unwrap();
-    let mut session = database.session(&prepared.login).await;
-    let names = "SELECT first_name FROM public.clients ORDER BY 1";
-    assert_eq!(texts(&mut session, names).await.unwrap(), Vec::<String>::new(), "no tenant, no rows");
-    run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
-    assert_eq!(texts(&mut session, names).await.unwrap(), ["Anna", "Boris"]);
-    assert_eq!(texts(&mut session, "SELECT name FROM public.countries").await.unwrap().len(), 2);
-    let insert = |tenant: &str| {
-        format!("INSERT INTO public.clients (tenant_id, first_name) VALUES ('{tenant}', 'New') RETURNING id")
-    };
-    assert_eq!(run(&mut session, &insert(A)).await, Ok(1));
-    assert_eq!(
-        run(&mut session, &insert("bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb")).await,
-        Err("42501".to_owned())
-    );
-    assert_eq!(run(&mut session, "UPDATE public.clients SET first_name = 'X' WHERE id = 3").await, Ok(0));
-    run(&mut session, "SET applet.tenant = ''").await.unwrap();
-    assert_eq!(texts(&mut session, names).await.unwrap(), Vec::<String>::new());
-    run(&mut session, "SET applet.tenant = 'x'' OR true --'").await.unwrap();
-    assert_eq!(texts(&mut session, names).await, Err("22P02".to_owned()), "malformed fails closed");
+    for database in Database::of_each_form().await {
+        let prepared = database.prepare(&usual_grants()).await.unwrap();
+        let mut session = database.session(&prepared.login).await;
+        let names = "SELECT first_name FROM public.clients ORDER BY 1";
+        assert_eq!(texts(&mut session, names).await.unwrap(), Vec::<String>::new(), "no tenant, no rows");
+        set_tenant(&mut session, &prepared, A).await;
+        assert_eq!(texts(&mut session, names).await.unwrap(), ["Anna", "Boris"]);
+        assert_eq!(texts(&mut session, "SELECT name FROM public.countries").await.unwrap().len(), 2);
+        let insert = |tenant: &str| {
+            format!(
+                "INSERT INTO public.clients (tenant_id, first_name) VALUES ('{tenant}', 'New') RETURNING id"
+            )
+        };
+        assert_eq!(run(&mut session, &insert(A)).await, Ok(1));
+        assert_eq!(run(&mut session, &insert(B)).await, Err("42501".to_owned()));
+        assert_eq!(run(&mut session, "UPDATE public.clients SET first_name = 'X' WHERE id = 3").await, Ok(0));
+        run(&mut session, "SET applet.tenant = ''").await.unwrap();
+        assert_eq!(texts(&mut session, names).await.unwrap(), Vec::<String>::new());
+        run(&mut session, "SET applet.tenant = 'x'' OR true --'").await.unwrap();
+        let refused = match prepared.keys.tenant_form() {
+            TenantForm::Plain => "22P02",
+            TenantForm::Signed => "AH005",
+        };
+        assert_eq!(texts(&mut session, names).await, Err(refused.to_owned()), "malformed fails closed");
+    }
 }
+
+const WHAT_A_SUPERUSER_TAKES_AWAY: &[&str] = &[
+    "SELECT pg_terminate_backend(1)",
+    "SELECT set_config('applet.tenant', 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb', true)",
+    "SELECT query_to_xml('SELECT 1', true, true, '')",
+    "SELECT table_to_xml('public.clients', true, true, '')",
+    "SELECT pg_sleep(0)",
+    "SELECT pg_notify('a', 'b')",
+    "SELECT pg_advisory_lock(1)",
+    "SELECT pg_try_advisory_xact_lock(1)",
+    "SELECT lo_create(0)",
+    "SELECT * FROM ts_stat('SELECT ''a''::tsvector')",
+    "SELECT pg_relation_size('public.clients')",
+    "SELECT * FROM pg_stat_activity",
+    "SELECT * FROM pg_stat_user_tables",
+    "SELECT * FROM pg_settings",
+    "DO 'BEGIN END'",
+];
 
 #[tokio::test]
 async fn d1_an_applet_can_use_nothing_but_its_grants() {
-    let database = Database::new().await;
-    let prepared = database.prepare(&usual_grants()).await.unwrap();
-    let mut session = database.session(&prepared.login).await;
-    run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
-    for denied in [
-        "SELECT * FROM public.api_keys",
-        "SELECT * FROM public.settings",
-        "SELECT * FROM public.all_clients",
-        "SELECT * FROM public.client_counts",
-        "SELECT * FROM public.tenants",
-        "SELECT \"Odd Name\" FROM public.clients",
-        "SELECT client_id FROM public.chats",
-        "SELECT * FROM backoffice.payroll",
-        "SELECT * FROM applet_host.secret",
-        "SELECT * FROM applet_host.audit",
-        "INSERT INTO public.clients (id, tenant_id, first_name) VALUES (9, 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa', 'x')",
-        "UPDATE public.clients SET created_at = now()",
-        "UPDATE public.clients SET tenant_id = tenant_id",
-        "DELETE FROM public.clients",
-        "INSERT INTO public.countries VALUES ('XX', 'x')",
-        "SELECT public.count_all_clients()",
-        "SELECT set_config('applet.tenant', 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb', true)",
-        "SELECT query_to_xml('SELECT 1', true, true, '')",
-        "SELECT table_to_xml('public.clients', true, true, '')",
-        "SELECT pg_sleep(0)",
-        "SELECT pg_notify('a', 'b')",
-        "SELECT pg_advisory_lock(1)",
-        "SELECT pg_try_advisory_xact_lock(1)",
-        "SELECT lo_create(0)",
-        "SELECT * FROM ts_stat('SELECT ''a''::tsvector')",
-        "SELECT pg_terminate_backend(1)",
-        "SELECT pg_relation_size('public.clients')",
-        "SELECT setval('public.clients_id_seq', 1)",
-        "SELECT * FROM pg_stat_activity",
-        "SELECT * FROM pg_stat_user_tables",
-        "SELECT * FROM pg_settings",
-        "SELECT * FROM pg_authid",
-        "CREATE TABLE public.mine (a int)",
-        "CREATE TEMP TABLE mine (a int)",
-        "CREATE SCHEMA mine",
-        "DO 'BEGIN END'",
-        "SET ROLE postgres",
-        "SET temp_file_limit = -1",
-        "TRUNCATE public.clients",
-    ] {
-        assert_eq!(run(&mut session, denied).await, Err("42501".to_owned()), "{denied}");
+    for database in Database::of_each_form().await {
+        let prepared = database.prepare(&usual_grants()).await.unwrap();
+        let mut session = database.session(&prepared.login).await;
+        set_tenant(&mut session, &prepared, A).await;
+        for denied in [
+            "SELECT * FROM public.api_keys",
+            "SELECT * FROM public.settings",
+            "SELECT * FROM public.all_clients",
+            "SELECT * FROM public.client_counts",
+            "SELECT * FROM public.tenants",
+            "SELECT \"Odd Name\" FROM public.clients",
+            "SELECT client_id FROM public.chats",
+            "SELECT * FROM backoffice.payroll",
+            "SELECT * FROM applet_host.secret",
+            "SELECT * FROM applet_host.audit",
+            "SELECT * FROM applet_host.tenant_key",
+            "INSERT INTO public.clients (id, tenant_id, first_name) VALUES (9, 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa', 'x')",
+            "UPDATE public.clients SET created_at = now()",
+            "UPDATE public.clients SET tenant_id = tenant_id",
+            "DELETE FROM public.clients",
+            "INSERT INTO public.countries VALUES ('XX', 'x')",
+            "SELECT public.count_all_clients()",
+            "SELECT setval('public.clients_id_seq', 1)",
+            "SELECT * FROM pg_authid",
+            "CREATE TABLE public.mine (a int)",
+            "CREATE TEMP TABLE mine (a int)",
+            "CREATE SCHEMA mine",
+            "SET ROLE postgres",
+            "SET temp_file_limit = -1",
+            "TRUNCATE public.clients",
+        ] {
+            assert_eq!(run(&mut session, denied).await, Err("42501".to_owned()), "{denied}");
+        }
+        if prepared.keys.tenant_form() == TenantForm::Plain {
+            for denied in WHAT_A_SUPERUSER_TAKES_AWAY {
+                assert_eq!(run(&mut session, denied).await, Err("42501".to_owned()), "{denied}");
+            }
+        }
     }
 }
 
@@ -138,7 +153,7 @@ async fn d1_rights_beyond_the_grants_are_taken_away() {
     let before = database.prepare(&grants).await.unwrap();
     assert_eq!(before.login, prepared.login);
     let mut session = database.session(&prepared.login).await;
-    run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
+    set_tenant(&mut session, &prepared, A).await;
     for denied in [
         "SELECT * FROM api_keys",
         "SELECT key FROM settings",
@@ -161,60 +176,63 @@ async fn d1_rights_beyond_the_grants_are_taken_away() {
 
 #[tokio::test]
 async fn d1_a_smaller_manifest_of_a_command_leaves_no_earlier_role_behind() {
-    let database = Database::new().await;
-    let first = database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap();
-    let mut smaller = Grants::builder();
-    smaller.table(name("clients")).read = Some(Columns::Only([name("first_name")].into()));
-    let second = database.prepare_for(&smaller.build(), false, Purpose::Command).await.unwrap();
-    assert_ne!(first.login.role, second.login.role);
-    let mut admin = database.admin().await;
-    let left = format!("SELECT 1 FROM pg_roles WHERE rolname = '{}'", first.login.role);
-    assert_eq!(texts(&mut admin, &left).await.unwrap(), Vec::<String>::new());
-    let mut session = database.session(&second.login).await;
-    run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
-    assert_eq!(run(&mut session, "SELECT email FROM clients").await, Err("42501".to_owned()));
-    assert_eq!(run(&mut session, "SELECT 1 FROM clients WHERE tenant_id IS NOT NULL").await, Ok(2));
+    for database in Database::of_each_form().await {
+        let first = database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap();
+        let mut smaller = Grants::builder();
+        smaller.table(name("clients")).read = Some(Columns::Only([name("first_name")].into()));
+        let second = database.prepare_for(&smaller.build(), false, Purpose::Command).await.unwrap();
+        assert_ne!(first.login.role, second.login.role);
+        let mut admin = database.admin().await;
+        let left = format!("SELECT 1 FROM pg_roles WHERE rolname = '{}'", first.login.role);
+        assert_eq!(texts(&mut admin, &left).await.unwrap(), Vec::<String>::new());
+        let mut session = database.session(&second.login).await;
+        set_tenant(&mut session, &second, A).await;
+        assert_eq!(run(&mut session, "SELECT email FROM clients").await, Err("42501".to_owned()));
+        assert_eq!(run(&mut session, "SELECT 1 FROM clients WHERE tenant_id IS NOT NULL").await, Ok(2));
+    }
 }
 
 #[tokio::test]
 async fn d1_a_role_stays_as_long_as_the_command_that_made_it_runs() {
-    let database = Database::new().await;
-    let catalog = database.catalog().await;
-    let grants = usual_grants();
-    let mut maker = Admin::connect(&database.url).await.unwrap();
-    let preparation = Preparation {
-        applet: &applet(),
-        grants: &grants,
-        catalog: &catalog,
-        schemas: &["public".to_owned()],
-        bypass: false,
-        purpose: Purpose::Command,
-    };
-    let first = applet_datasource::wall::prepare(&mut maker, &preparation).await.unwrap();
-    let mut smaller = Grants::builder();
-    smaller.table(name("clients")).read = Some(Columns::All);
-    let smaller = smaller.build();
-    let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{}'", first.login.role);
-    let mut admin = database.admin().await;
-    database.prepare_for(&smaller, false, Purpose::Command).await.unwrap();
-    assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 1);
-    maker.close().await.unwrap();
-    database.prepare_for(&smaller, false, Purpose::Command).await.unwrap();
-    assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 0);
+    for database in Database::of_each_form().await {
+        let catalog = database.catalog().await;
+        let grants = usual_grants();
+        let mut maker = Admin::connect(&database.url).await.unwrap();
+        let preparation = Preparation {
+            applet: &applet(),
+            grants: &grants,
+            catalog: &catalog,
+            schemas: &["public".to_owned()],
+            bypass: false,
+            purpose: Purpose::Command,
+        };
+        let first = applet_datasource::wall::prepare(&mut maker, &preparation).await.unwrap();
+        let mut smaller = Grants::builder();
+        smaller.table(name("clients")).read = Some(Columns::All);
+        let smaller = smaller.build();
+        let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{}'", first.login.role);
+        let mut admin = database.admin().await;
+        database.prepare_for(&smaller, false, Purpose::Command).await.unwrap();
+        assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 1);
+        maker.close().await.unwrap();
+        database.prepare_for(&smaller, false, Purpose::Command).await.unwrap();
+        assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 0);
+    }
 }
 
 #[tokio::test]
 async fn d1_a_role_of_an_installation_outlives_commands() {
-    let database = Database::new().await;
-    let role = database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap().login.role;
-    database.prepare(&usual_grants()).await.unwrap();
-    database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap();
-    let mut smaller = Grants::builder();
-    smaller.table(name("clients")).read = Some(Columns::All);
-    database.prepare_for(&smaller.build(), false, Purpose::Command).await.unwrap();
-    let mut admin = database.admin().await;
-    let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{role}'");
-    assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 1);
+    for database in Database::of_each_form().await {
+        let role = database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap().login.role;
+        database.prepare(&usual_grants()).await.unwrap();
+        database.prepare_for(&usual_grants(), false, Purpose::Command).await.unwrap();
+        let mut smaller = Grants::builder();
+        smaller.table(name("clients")).read = Some(Columns::All);
+        database.prepare_for(&smaller.build(), false, Purpose::Command).await.unwrap();
+        let mut admin = database.admin().await;
+        let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{role}'");
+        assert_eq!(texts(&mut admin, &exists).await.unwrap().len(), 1);
+    }
 }
 
 #[tokio::test]
@@ -237,36 +255,38 @@ async fn d1_two_databases_of_a_server_are_prepared_at_the_same_time() {
 
 #[tokio::test]
 async fn s4_22_own_tables_are_forced_and_their_stamp_can_be_kept() {
-    let database = Database::new().await;
-    let mut admin = database.admin().await;
-    run(
+    for database in Database::of_each_form().await {
+        let mut admin = connect(&database.url).await;
+        run(
         &mut admin,
         "CREATE TABLE applet_ai_chat_notes (tenant_id uuid NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY,
          body text, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), PRIMARY KEY (tenant_id, id))",
     )
     .await
     .unwrap();
-    let mut grants = Grants::builder();
-    let own = grants.own_table(name("notes"), PhysicalTable::of(&applet(), &name("notes")).unwrap());
-    own.insert = Some(Columns::All);
-    own.update = Some(Columns::Only([name("body")].into()));
-    let prepared = database.prepare(&grants.build()).await.unwrap();
-    let forced =
-        "SELECT relname FROM pg_class WHERE relforcerowsecurity AND relnamespace = 'public'::regnamespace";
-    assert_eq!(texts(&mut admin, forced).await.unwrap(), ["applet_ai_chat_notes"]);
-    let mut session = database.session(&prepared.login).await;
-    run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
-    let insert =
-        format!("INSERT INTO applet_ai_chat_notes (tenant_id, body) VALUES ('{A}', 'x') RETURNING id");
-    assert_eq!(run(&mut session, &insert).await, Ok(1));
-    let update = "UPDATE applet_ai_chat_notes SET body = 'y', updated_at = now() WHERE id = 1";
-    assert_eq!(run(&mut session, update).await, Ok(1));
-    for denied in [
-        "SELECT body FROM applet_ai_chat_notes",
-        "DELETE FROM applet_ai_chat_notes",
-        "ALTER TABLE applet_ai_chat_notes ADD a int",
-    ] {
-        assert_eq!(run(&mut session, denied).await, Err("42501".to_owned()), "{denied}");
+        let mut grants = Grants::builder();
+        let own = grants.own_table(name("notes"), PhysicalTable::of(&applet(), &name("notes")).unwrap());
+        own.insert = Some(Columns::All);
+        own.update = Some(Columns::Only([name("body")].into()));
+        let prepared = database.prepare(&grants.build()).await.unwrap();
+        let forced = "SELECT relname FROM pg_class WHERE relforcerowsecurity AND relnamespace = 'public'::regnamespace";
+        assert_eq!(texts(&mut admin, forced).await.unwrap(), ["applet_ai_chat_notes"]);
+        let mut session = database.session(&prepared.login).await;
+        set_tenant(&mut session, &prepared, A).await;
+        let insert =
+            format!("INSERT INTO applet_ai_chat_notes (tenant_id, body) VALUES ('{A}', 'x') RETURNING id");
+        assert_eq!(run(&mut session, &insert).await, Ok(1));
+        let update = "UPDATE applet_ai_chat_notes SET body = 'y', updated_at = now() WHERE id = 1";
+        assert_eq!(run(&mut session, update).await, Ok(1));
+        for denied in [
+            "SELECT body FROM applet_ai_chat_notes",
+            "DELETE FROM applet_ai_chat_notes",
+            "ALTER TABLE applet_ai_chat_notes ADD a int",
+        ] {
+            assert_eq!(run(&mut session, denied).await, Err("42501".to_owned()), "{denied}");
+        }
+        let seen = texts(&mut admin, "SELECT body FROM applet_ai_chat_notes").await;
+        assert_eq!(seen.unwrap(), ["y"], "the host counts and exports as the owner");
     }
 }
 
@@ -284,7 +304,7 @@ async fn d1_a_copy_of_a_prepared_database_lets_only_its_own_roles_in() {
         (&copy, &prepared.login, false),
     ] {
         let mut session = database.session(login).await;
-        run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
+        set_tenant(&mut session, &prepared, A).await;
         let read = run(&mut session, "SELECT id FROM clients").await;
         assert_eq!(read, if allowed { Ok(2) } else { Err("42501".to_owned()) }, "{}", database.name);
     }
@@ -307,7 +327,7 @@ async fn d1_owners_that_are_no_superusers_keep_their_tables() {
     );
     assert_eq!(run(&mut session, "UPDATE clients SET first_name = 'New'").await, Ok(3));
     let mut applet = database.session(&prepared.login).await;
-    run(&mut applet, &format!("SET applet.tenant = '{A}'")).await.unwrap();
+    set_tenant(&mut applet, &prepared, A).await;
     assert_eq!(run(&mut applet, "SELECT id FROM clients").await, Ok(2));
 }
 
@@ -377,22 +397,23 @@ async fn d1_policies_of_a_table_that_had_row_security_are_not_widened() {
 
 #[tokio::test]
 async fn d9_audit_takes_tenant_and_role_from_the_session() {
-    let database = Database::new().await;
-    let prepared = database.prepare(&usual_grants()).await.unwrap();
-    let mut session = database.session(&prepared.login).await;
-    let write = format!(
-        "SELECT applet_host.audit_write('{A}', '{A}', 'ai-chat', '{A}', NULL, 'insert', ARRAY['clients'], 'INSERT …', 1, 20, NULL)"
-    );
-    assert_eq!(
-        run(&mut session, &write).await,
-        Err("23502".to_owned()),
-        "without a tenant there is no trail"
-    );
-    run(&mut session, &format!("SET applet.tenant = '{A}'")).await.unwrap();
-    run(&mut session, &write).await.unwrap();
-    let mut admin = database.admin().await;
-    let row = texts(&mut admin, "SELECT tenant || ' ' || role FROM applet_host.audit").await.unwrap();
-    assert_eq!(row, [format!("{A} {}", prepared.login.role)]);
+    for database in Database::of_each_form().await {
+        let prepared = database.prepare(&usual_grants()).await.unwrap();
+        let mut session = database.session(&prepared.login).await;
+        let write = format!(
+            "SELECT applet_host.audit_write('{A}', '{A}', 'ai-chat', '{A}', NULL, 'insert', ARRAY['clients'], 'INSERT …', 1, 20, NULL)"
+        );
+        assert_eq!(
+            run(&mut session, &write).await,
+            Err("23502".to_owned()),
+            "without a tenant there is no trail"
+        );
+        set_tenant(&mut session, &prepared, A).await;
+        run(&mut session, &write).await.unwrap();
+        let mut admin = database.admin().await;
+        let row = texts(&mut admin, "SELECT tenant || ' ' || role FROM applet_host.audit").await.unwrap();
+        assert_eq!(row, [format!("{A} {}", prepared.login.role)]);
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod balance;
 mod keeper;
 mod lease;
 mod ledger;
+mod presence;
 mod shares;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,8 +32,9 @@ pub(crate) use lease::Lease;
 use lease::{Grant, Provision};
 use ledger::Ledger;
 
+use crate::config::KeeperConfig;
 use crate::tenure::Tenure;
-use crate::wire::{Session, SessionSettings, Target, WireError};
+use crate::wire::{Session, SessionSettings, Target, Tenants, WireError};
 use keeper::Keeper;
 
 /// How long a new session may take to open.
@@ -83,6 +85,7 @@ pub(crate) struct Pool {
 pub(in crate::pool) struct Shared {
     target: Arc<Target>,
     settings: SessionSettings,
+    tenants: Option<Arc<Tenants>>,
     limits: HostLimits,
     ledger: Mutex<Ledger>,
     /// Under which sessions are opened; none while this host shares its caps and has not asked for any.
@@ -140,8 +143,9 @@ impl Pool {
     pub(crate) fn new(
         target: Arc<Target>,
         settings: SessionSettings,
+        tenants: Option<Arc<Tenants>>,
         limits: HostLimits,
-        keeper: Option<Login>,
+        keeper: Option<KeeperConfig>,
     ) -> Self {
         let shared = Shared {
             ledger: Mutex::new(Ledger::new(&limits, keeper.is_some())),
@@ -151,11 +155,12 @@ impl Pool {
             closed: AtomicBool::new(false),
             target,
             settings,
+            tenants,
             limits,
         };
         let shared = Arc::new(shared);
-        if let Some(login) = keeper {
-            tokio::spawn(Keeper::new(login, &shared).keep());
+        if let Some(config) = keeper {
+            tokio::spawn(Keeper::new(config, &shared).keep());
         }
         Self { shared }
     }
@@ -335,7 +340,13 @@ async fn open(shared: Arc<Shared>, mut provision: Provision, login: Arc<Login>) 
     if !shared.ledger().is_current(provision.slot.term) {
         return Err(WireError::Protocol("the place of a session was lost before it was opened"));
     }
-    let connecting = Session::connect(Arc::clone(&shared.target), &login, &settings);
+    let connecting = async {
+        let mut session = Session::connect(Arc::clone(&shared.target), &login, &settings).await?;
+        if let Some(tenants) = &shared.tenants {
+            session.agree(tenants, &login.role).await?;
+        }
+        Ok::<_, WireError>(session)
+    };
     let session = match timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(session) => session?,
         Err(_) => return Err(WireError::Lost(std::io::ErrorKind::TimedOut.into())),

@@ -6,6 +6,7 @@ mod faults;
 mod hosts;
 mod proxied;
 mod sessions;
+mod signed;
 mod usage;
 mod values;
 mod watchdog;

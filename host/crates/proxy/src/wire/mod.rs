@@ -12,7 +12,8 @@
 //!   whenever the kind changes, or `SET LOCAL` before each read, would cost every read a message or more.
 //! - **The tenant is a session setting** (SPEC Decision 1, second form). `SET applet.tenant` goes out in
 //!   front of a statement, under the same Sync, only when the session's tenant differs; both are one
-//!   implicit transaction, so a failure undoes the setting, and after any error it counts as unknown.
+//!   implicit transaction, so a failure undoes the setting, and after any error it counts as unknown. Where
+//!   the database wants it signed, see [`signing`].
 //! - **Clean or closed.** From the first byte sent until `ReadyForQuery` says idle, a session is busy. One
 //!   that is dropped while busy is cancelled and closed by [`close`], never reused.
 //!
@@ -27,6 +28,7 @@ mod prepared;
 mod rows;
 mod run;
 mod session;
+mod signing;
 mod startup;
 mod stream;
 
@@ -35,5 +37,6 @@ pub(crate) use prepared::Prepared;
 pub(crate) use rows::{Fetch, Fetched};
 pub(crate) use run::{Bound, End, Exchange, Settings};
 pub(crate) use session::{Session, Status};
+pub(crate) use signing::{INVALID, Tenants};
 pub(crate) use startup::SessionSettings;
 pub use stream::Target;

@@ -13,6 +13,7 @@ use super::error::WireError;
 use super::prepared::Prepared;
 use super::rows::{Collector, Fetch, Fetched};
 use super::session::{Expected, Fixed, Session, Status};
+use super::signing::Signing;
 use crate::audit;
 use crate::values::Fit;
 
@@ -98,7 +99,8 @@ pub(crate) struct Exchange<'a> {
 enum Step<'a> {
     Parsed(Fixed),
     Fixed(Fixed),
-    Set,
+    /// A setting, with its command tag.
+    Set(&'static str),
     Statement(&'a Bound<'a>),
 }
 
@@ -110,7 +112,9 @@ impl Session {
             (None, true, _) => Status::InTransaction,
             (None, false, status) => status,
         };
-        let tenant = exchange.tenant.filter(|tenant| self.tenant != Some(*tenant));
+        let tenant = exchange.tenant.filter(|tenant| {
+            self.tenant != Some(*tenant) || self.signing.as_ref().is_some_and(Signing::is_due)
+        });
         let steps = match self.write_exchange(exchange, tenant) {
             Ok(steps) => steps,
             Err(error) => {
@@ -148,13 +152,15 @@ impl Session {
             self.write_fixed(Fixed::Begin, &[], &mut steps)?;
         }
         if let Some(tenant) = tenant {
-            self.write_set(&format!("SET applet.tenant = '{tenant}'"), &mut steps)?;
+            self.write_tenant(tenant, &mut steps)?;
         }
         if let Some(timeout) = exchange.settings.statement_timeout {
-            self.write_set(&format!("SET LOCAL statement_timeout = {}", milliseconds(timeout)), &mut steps)?;
+            let text = format!("SET LOCAL statement_timeout = {}", milliseconds(timeout));
+            self.write_set(&text, "SET", &mut steps)?;
         }
         if let Some(timeout) = exchange.settings.lock_timeout {
-            self.write_set(&format!("SET LOCAL lock_timeout = {}", milliseconds(timeout)), &mut steps)?;
+            let text = format!("SET LOCAL lock_timeout = {}", milliseconds(timeout));
+            self.write_set(&text, "SET", &mut steps)?;
         }
         for record in exchange.audits {
             self.write_fixed(Fixed::Audit, &audit::parameters(record), &mut steps)?;
@@ -201,11 +207,29 @@ impl Session {
         Ok(())
     }
 
-    fn write_set(&mut self, text: &str, steps: &mut Vec<Step<'_>>) -> Result<(), WireError> {
+    fn write_tenant(&mut self, tenant: TenantId, steps: &mut Vec<Step<'_>>) -> Result<(), WireError> {
+        let Some(signing) = &mut self.signing else {
+            return self.write_set(&format!("SET applet.tenant = '{tenant}'"), "SET", steps);
+        };
+        let value = signing.sign(tenant);
+        // Settings are within reach where they are signed: the next tenant finds none of the last one's.
+        if self.tenant != Some(tenant) && self.status == Status::Idle {
+            self.write_set("RESET ALL", "RESET", steps)?;
+            self.write_set("RESET ROLE", "RESET", steps)?;
+        }
+        self.write_set(&format!("SET applet.tenant = '{value}'"), "SET", steps)
+    }
+
+    fn write_set(
+        &mut self,
+        text: &str,
+        tag: &'static str,
+        steps: &mut Vec<Step<'_>>,
+    ) -> Result<(), WireError> {
         frontend::parse("", text, [], &mut self.outgoing)?;
         write_bind("", &[], [], &mut self.outgoing)?;
         frontend::execute("", 0, &mut self.outgoing)?;
-        steps.push(Step::Set);
+        steps.push(Step::Set(tag));
         Ok(())
     }
 
@@ -226,10 +250,10 @@ impl Session {
                 }
                 self.done(fixed.tag()).await
             }
-            Step::Set => {
+            Step::Set(tag) => {
                 self.expect(Expected::Parsed).await?;
                 self.expect(Expected::Bound).await?;
-                self.done("SET").await
+                self.done(tag).await
             }
             Step::Statement(bound) => {
                 self.expect(Expected::Bound).await?;

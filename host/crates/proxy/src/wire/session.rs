@@ -16,6 +16,7 @@ use super::close;
 use super::error::{ServerError, WireError};
 use super::prepared::{Prepared, StatementCache};
 use super::rows::{Collector, too_large};
+use super::signing::{INVALID, Signing, Tenants};
 use super::startup::{self, CancelKey, SessionSettings};
 use super::stream::{Stream, Target};
 use crate::values::Decoder;
@@ -63,6 +64,12 @@ pub(crate) struct Session {
     pub(super) status: Status,
     /// The tenant that is set, if we are sure.
     pub(super) tenant: Option<TenantId>,
+    /// How the sessions of its pool tell the tenant.
+    pub(super) tenants: Option<Arc<Tenants>>,
+    /// What it signs with, where the tenant is signed.
+    pub(super) signing: Option<Signing>,
+    /// The database did not take its setting, so it must not be used again.
+    worn: bool,
     target: Arc<Target>,
     key: CancelKey,
     born: Instant,
@@ -86,6 +93,9 @@ impl Session {
             fixed: [false; 4],
             status: Status::Idle,
             tenant: None,
+            tenants: None,
+            signing: None,
+            worn: false,
             target,
             key,
             born: Instant::now(),
@@ -94,7 +104,12 @@ impl Session {
 
     /// Whether everything that was asked has been answered, and nothing is left of it.
     pub(crate) fn is_settled(&self) -> bool {
-        self.status == Status::Idle && self.incoming.is_empty()
+        self.status == Status::Idle && self.incoming.is_empty() && !self.worn
+    }
+
+    /// The server's process that serves it.
+    pub(super) const fn process(&self) -> i32 {
+        self.key.process
     }
 
     /// Whether it may serve another invocation: settled, and the server has not said a word since.
@@ -298,6 +313,12 @@ impl Session {
     async fn skip_to_ready(&mut self, body: &ErrorResponseBody) -> Result<ServerError, WireError> {
         self.tenant = None;
         let error = ServerError::read(body)?;
+        if error.state == INVALID {
+            self.worn = true;
+            if let Some(tenants) = &self.tenants {
+                tenants.doubt();
+            }
+        }
         match self.next().await {
             Ok(Message::ReadyForQuery(body)) => {
                 self.status = match body.status() {
