@@ -15,7 +15,8 @@ use applet_datasource::embedded::{self, Postgres, StartOptions};
 use applet_datasource::{Admin, check, doctor, wall};
 use applet_lifecycle::{Faults, Lifecycle, Parts};
 use applet_proxy::{
-    AuditQueue, AuditWriter, CacheConfig, InvalidRedisUrl, Proxy, ProxyConfig, QueryCache, RedisServers,
+    AuditQueue, AuditWriter, CacheConfig, InvalidRedisUrl, KeeperConfig, Proxy, ProxyConfig, QueryCache,
+    RedisServers,
 };
 use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
 use applet_store::Store;
@@ -113,7 +114,8 @@ impl Host {
             limits: host_limits.clone(),
             writes: purpose.serves,
         });
-        let (keeper, logins) = (keys.pool_login(), Arc::new(keys));
+        let keeper = KeeperConfig { login: keys.pool_login(), directory: Some(directory.join("hosts")) };
+        let logins = Arc::new(keys);
         let tenants = Arc::clone(&logins);
         let runtime_limits = RuntimeLimits::new(&host_limits, &component);
         let mut serving = ProxyConfig::new(target, Arc::new(reading.catalog), logins, Arc::new(queue));

@@ -12,7 +12,7 @@ use applet_datasource::wall::{self, Preparation, Purpose};
 use applet_datasource::{Admin, ddl};
 use applet_gate::Wall;
 use applet_manifest::ValidatedManifest;
-use applet_proxy::{AuditQueue, AuditWriter, Proxy, ProxyConfig};
+use applet_proxy::{AuditQueue, AuditWriter, KeeperConfig, Proxy, ProxyConfig};
 use applet_types::{
     Actor, Budget, Grants, InstallationId, Invocation, RequestId, SqlName, TenantId, WorkspaceId,
 };
@@ -78,7 +78,7 @@ impl SqlSession {
 
         let capacity = opening.limits.host.audit_queue;
         let (queue, writer) = AuditQueue::start(target.clone(), prepared.keys.audit_login(), capacity, false);
-        let keeper = prepared.keys.pool_login();
+        let keeper = KeeperConfig { login: prepared.keys.pool_login(), directory: None };
         let keys = Arc::new(prepared.keys);
         let logins = Arc::clone(&keys);
         let mut config = ProxyConfig::new(target, Arc::new(catalog), logins, Arc::new(queue));

@@ -1,5 +1,6 @@
 //! What a proxy is made of.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use applet_catalog::Catalog;
@@ -9,6 +10,16 @@ use applet_types::{AuditSink, ExecutionLimits, HostLimits, Login, Logins, Tenant
 use crate::cache::QueryCache;
 use crate::wire::Target;
 
+/// What a host needs to share its caps with others.
+#[derive(Debug, Clone)]
+pub struct KeeperConfig {
+    /// A login that may call the functions `applet_host.pool_*`.
+    pub login: Login,
+    /// Where hosts of this machine tell each other that they live: so one that is started again after a crash
+    /// gets the shares of the one before it at once. `None` waits for the lease.
+    pub directory: Option<PathBuf>,
+}
+
 /// Everything a [`Proxy`](crate::Proxy) needs to serve one database.
 #[derive(Clone)]
 pub struct ProxyConfig {
@@ -16,9 +27,9 @@ pub struct ProxyConfig {
     pub target: Target,
     /// Caps of pool and queues.
     pub limits: HostLimits,
-    /// The login under which this host shares its caps with others on the database (SPEC Decision 18). `None`
-    /// counts for this process alone, and so is for a database that no other host serves.
-    pub keeper: Option<Login>,
+    /// How this host shares its caps with others on the database (SPEC Decision 18). `None` counts for this
+    /// process alone, and so is for a database that no other host serves.
+    pub keeper: Option<KeeperConfig>,
     /// What sessions are opened with; an invocation whose limits differ says so with its statements.
     pub session_limits: ExecutionLimits,
     /// Knows the login role of each applet and grant set.

@@ -34,7 +34,7 @@ mod wire;
 
 pub use audit::{AuditQueue, AuditStatus, AuditWriter};
 pub use cache::{CacheConfig, CacheCounts, CacheStatus, InvalidRedisUrl, QueryCache, RedisServers};
-pub use config::ProxyConfig;
+pub use config::{KeeperConfig, ProxyConfig};
 pub use pool::PoolStatus;
 pub use proxy::{Explanation, Proxy, Report};
 pub use wire::{Proof, Target, Tls, Transport, TransportError};

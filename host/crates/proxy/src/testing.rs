@@ -265,8 +265,9 @@ pub(crate) fn login(which: &str) -> Login {
 }
 
 /// The login that shares caps among hosts.
-pub(crate) fn keeper() -> Login {
-    Login { role: "pool_keeper".to_owned(), password: Secret::new("keeper") }
+pub(crate) fn keeper() -> crate::KeeperConfig {
+    let login = Login { role: "pool_keeper".to_owned(), password: Secret::new("keeper") };
+    crate::KeeperConfig { login, directory: None }
 }
 
 /// An invocation of this applet for this tenant.

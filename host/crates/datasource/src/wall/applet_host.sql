@@ -254,6 +254,16 @@ $$;
 REVOKE ALL ON FUNCTION applet_host.audit_write FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION applet_host.audit_write TO applet_guest;
 
+-- Ends the sessions of a host. An owner who may not do that waits until they end by themselves.
+CREATE OR REPLACE FUNCTION applet_host.pool_end_sessions(gone uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_terminate_backend(s.pid) FROM applet_host.pool_sessions s WHERE s.host = gone;
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;
+END
+$$;
+
 -- Of hosts whose lease is over: ends their sessions, and once those are gone forgets what they held. A second
 -- passes in between, in which a host that lives after all learns of it and closes its sessions itself.
 CREATE OR REPLACE FUNCTION applet_host.pool_bury() RETURNS void
@@ -265,8 +275,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM applet_host.pool_hosts WHERE fenced_at IS NOT NULL) THEN
         RETURN;
     END IF;
-    PERFORM pg_terminate_backend(s.pid)
-    FROM applet_host.pool_sessions s JOIN applet_host.pool_hosts h USING (host) WHERE h.fenced_at IS NOT NULL;
+    PERFORM applet_host.pool_end_sessions(h.host) FROM applet_host.pool_hosts h WHERE h.fenced_at IS NOT NULL;
     DELETE FROM applet_host.pool_hosts h
     WHERE h.fenced_at < clock_timestamp() - interval '1 second'
       AND NOT EXISTS (SELECT FROM applet_host.pool_sessions s WHERE s.host = h.host);
@@ -402,16 +411,18 @@ BEGIN
 END
 $$;
 
--- Ends the lease now. What still has sessions is for others to bury.
+-- Ends the lease of a host that leaves, or whose process is gone, and its sessions. Says whether nothing of it
+-- is left; what is is for others to bury.
 CREATE OR REPLACE FUNCTION applet_host.pool_leave(mine uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    UPDATE applet_host.pool_hosts SET until_at = least(until_at, clock_timestamp()) WHERE host = mine;
+    PERFORM applet_host.pool_end_sessions(mine);
     DELETE FROM applet_host.pool_hosts h
     WHERE h.host = mine AND NOT EXISTS (SELECT FROM applet_host.pool_sessions s WHERE s.host = mine);
-    UPDATE applet_host.pool_hosts SET until_at = least(until_at, clock_timestamp()) WHERE host = mine;
-    RETURN true;
+    RETURN NOT EXISTS (SELECT FROM applet_host.pool_hosts WHERE host = mine);
 END
 $$;
-REVOKE ALL ON FUNCTION applet_host.pool_bury(), applet_host.pool_join(uuid), applet_host.pool_extend(uuid),
+REVOKE ALL ON FUNCTION applet_host.pool_end_sessions(uuid), applet_host.pool_bury(), applet_host.pool_join(uuid), applet_host.pool_extend(uuid),
     applet_host.pool_take(uuid, text), applet_host.pool_look(uuid), applet_host.pool_put(uuid, text),
     applet_host.pool_held(uuid), applet_host.pool_leave(uuid) FROM PUBLIC;

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use applet_types::{CellRef, Encoding, ExecutionLimits, Login};
+use applet_types::{CellRef, Encoding, ExecutionLimits};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -21,7 +21,9 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::Shared;
+use super::presence::{self, Presence};
 use super::shares::{Ask, Wanting, What};
+use crate::config::KeeperConfig;
 use crate::execute;
 use crate::tenure::Tenure;
 use crate::values::Fit;
@@ -33,6 +35,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const BETWEEN_ASKS: Duration = Duration::from_millis(20);
 /// How long sessions that make room for other hosts may take to close before something else is done.
 const CLOSED_WITHIN: Duration = Duration::from_millis(500);
+/// How often it is looked whether the sessions of a host that left are gone.
+const TRIES: u32 = 20;
 /// How often the lease is extended.
 const EXTEND: Duration = Duration::from_secs(2);
 /// How long the server may take to answer; its own limit is shorter.
@@ -68,7 +72,8 @@ pub(super) struct Keeper {
     shared: Weak<Shared>,
     stirred: Arc<Notify>,
     target: Arc<Target>,
-    login: Login,
+    config: KeeperConfig,
+    presence: Option<Presence>,
     session: Option<Session>,
     extended: Instant,
     looked: Instant,
@@ -78,13 +83,14 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(login: Login, shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(config: KeeperConfig, shared: &Arc<Shared>) -> Self {
         let now = Instant::now();
         Self {
             shared: Arc::downgrade(shared),
             stirred: Arc::clone(&shared.stirred),
             target: Arc::clone(&shared.target),
-            login,
+            config,
+            presence: None,
             session: None,
             extended: now,
             looked: now,
@@ -160,13 +166,44 @@ impl Keeper {
 
     async fn join(&mut self, shared: &Arc<Shared>) -> Result<Arc<Tenure>, Broken> {
         let host = Uuid::now_v7();
+        self.presence = None;
+        if let Some(directory) = &self.config.directory {
+            match Presence::announce(directory, host) {
+                Ok(presence) => self.presence = Some(presence),
+                Err(error) => tracing::warn!(%error, "should this host crash, its shares come back late"),
+            }
+        }
         let asked = Instant::now();
         self.ask("SELECT applet_host.pool_join($1)::text", host, None).await?;
         self.extended = asked;
         self.lost_count = false;
         let tenure = Arc::new(Tenure::begin(host, asked));
         *shared.tenure.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tenure));
+        self.bury_own_dead().await?;
         Ok(tenure)
+    }
+
+    /// Ends the leases of hosts of this machine whose processes are gone.
+    async fn bury_own_dead(&mut self) -> Result<(), Broken> {
+        let Some(directory) = self.config.directory.clone() else { return Ok(()) };
+        for host in presence::dead(&directory) {
+            if self.end(host).await? {
+                presence::forget(&directory, host);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a lease and what sessions there are under it. Says whether nothing is left of it.
+    async fn end(&mut self, host: Uuid) -> Result<bool, Broken> {
+        for _ in 0..TRIES {
+            let left = self.ask("SELECT applet_host.pool_leave($1)::text", host, None).await?;
+            if left.as_deref() == Some("true") {
+                return Ok(true);
+            }
+            sleep(LOOK / 2).await;
+        }
+        Ok(false)
     }
 
     async fn extend(&mut self, shared: &Arc<Shared>, tenure: &Tenure) -> Result<(), Broken> {
@@ -240,9 +277,7 @@ impl Keeper {
     async fn leave(mut self, shared: &Arc<Shared>) {
         if let Some(tenure) = shared.tenure() {
             tenure.end();
-            if let Err(Broken::Silent(error)) =
-                self.ask("SELECT applet_host.pool_leave($1)::text", tenure.host(), None).await
-            {
+            if let Err(Broken::Silent(error)) = self.end(tenure.host()).await {
                 tracing::warn!(?error, "shares of the caps could not be given back; their lease runs out");
             }
         }
@@ -277,7 +312,7 @@ impl Keeper {
         let exchange = async {
             let connected = match self.session.take().filter(Session::is_reusable) {
                 Some(session) => session,
-                None => Session::connect(Arc::clone(&self.target), &self.login, &settings()).await?,
+                None => Session::connect(Arc::clone(&self.target), &self.config.login, &settings()).await?,
             };
             // It stays here while it is used: what is cut off is ended by `break_off`.
             let session = self.session.insert(connected);

@@ -17,6 +17,7 @@ mod balance;
 mod keeper;
 mod lease;
 mod ledger;
+mod presence;
 mod shares;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,7 @@ pub(crate) use lease::Lease;
 use lease::{Grant, Provision};
 use ledger::Ledger;
 
+use crate::config::KeeperConfig;
 use crate::tenure::Tenure;
 use crate::wire::{Session, SessionSettings, Target, Tenants, WireError};
 use keeper::Keeper;
@@ -143,7 +145,7 @@ impl Pool {
         settings: SessionSettings,
         tenants: Option<Arc<Tenants>>,
         limits: HostLimits,
-        keeper: Option<Login>,
+        keeper: Option<KeeperConfig>,
     ) -> Self {
         let shared = Shared {
             ledger: Mutex::new(Ledger::new(&limits, keeper.is_some())),
@@ -157,8 +159,8 @@ impl Pool {
             limits,
         };
         let shared = Arc::new(shared);
-        if let Some(login) = keeper {
-            tokio::spawn(Keeper::new(login, &shared).keep());
+        if let Some(config) = keeper {
+            tokio::spawn(Keeper::new(config, &shared).keep());
         }
         Self { shared }
     }
