@@ -105,7 +105,7 @@ impl Script {
 #[async_trait]
 impl Database for Script {
     async fn query(&self, call: &Invocation, statement: &Statement, _: Encoding) -> Result<Outcome, Failure> {
-        call.budget.statement(call.limits.execution.statements)?;
+        call.budget.statement(&call.limits, Instant::now())?;
         self.answer("", statement).await
     }
 
