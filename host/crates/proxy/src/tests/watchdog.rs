@@ -63,6 +63,7 @@ async fn s4_61_a_transaction_is_ended_when_it_is_open_for_too_long_however_busy(
         limits.transaction_ms = 300;
         limits.statements = u32::MAX;
         limits.invocation_result_bytes = usize::MAX;
+        limits.invocation_rows = u64::MAX;
     });
     let mut busy = bench.proxy.begin(&caller).await.unwrap();
     let failure = loop {
