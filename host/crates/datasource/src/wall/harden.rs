@@ -20,7 +20,10 @@ const RIGHTS: &str = include_str!("public_rights.sql");
 /// reached. What stays of `pg_catalog` reaches rows only as the applet's own role, so row security binds it;
 /// what extensions brought was let in by whoever installed them. Both are named by the doctor.
 pub(super) async fn apply(admin: &mut Admin, form: TenantForm) -> Result<(), Error> {
-    if !left_to_public(admin).await?.revocable.is_empty() {
+    let left = left_to_public(admin).await?;
+    // For a superuser nothing stays, whoever prepared the database before.
+    let is_done = left.revocable.is_empty() && (form == TenantForm::Signed || left.staying.is_empty());
+    if !is_done {
         // What is moved is written down in the host's own schema, which has to be the host's.
         home::missing(admin, form).await?;
         retrying!(admin, "the rights of PUBLIC", { adopt::move_rights(admin, &script()).await })?;
