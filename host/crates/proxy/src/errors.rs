@@ -88,7 +88,7 @@ pub(crate) fn too_slow(deadline_near: bool) -> Failure {
     }
 }
 
-/// Whether a session's prepared statement no longer fits the schema, so that it can run once it is prepared anew.
+/// Whether a session's prepared statement no longer fits the schema: it can run once it is prepared anew.
 pub(crate) fn is_stale_plan(error: &WireError) -> bool {
     matches!(error, WireError::Server(error) if is_stale(error))
 }

@@ -53,11 +53,11 @@ impl Judge {
         Self { catalog, catalog_digest, era: 0, wall, allow_global_keys, sets }
     }
 
-    /// One for another catalogue, or for the same one read again.
-    pub(crate) fn after(&self, catalog: Arc<Catalog>) -> Self {
+    /// One for another catalogue, or for the same one read again; `digest` is that catalogue's.
+    pub(crate) fn after(&self, catalog: Arc<Catalog>, digest: String) -> Self {
+        let era = if digest == self.catalog_digest() { self.era } else { self.era + 1 };
         let next = Self::new(catalog, self.wall, self.allow_global_keys);
-        let same = next.catalog_digest() == self.catalog_digest();
-        Self { era: if same { self.era } else { self.era + 1 }, ..next }
+        Self { era, catalog_digest: digest.into(), ..next }
     }
 
     /// Tells one schema from the next.

@@ -100,8 +100,11 @@ impl Proxy {
 
     /// Replaces the catalogue; everything judged with the old one is forgotten.
     pub fn set_catalog(&self, catalog: Arc<Catalog>) {
+        // Digests are made over every table, and nobody waits for that: both are there before the lock.
+        let digest = catalog.digest();
+        self.judge().catalog_digest();
         let mut judge = self.inner.judge.write().unwrap_or_else(PoisonError::into_inner);
-        *judge = Arc::new(judge.after(catalog));
+        *judge = Arc::new(judge.after(catalog, digest));
     }
 
     /// Sessions and queues at this moment.

@@ -31,6 +31,14 @@ async fn walk(host: &Host) {
     host.upgrade(1).await.unwrap();
 }
 
+/// What an upgrade leaves that nothing disturbs.
+async fn undisturbed() -> Vec<String> {
+    let database = Database::new().await;
+    before(&database).await;
+    walk(&Host::on(&database.url).await).await;
+    end_state(&database).await
+}
+
 /// The process that is killed: this test binary, started by the test below.
 #[tokio::test]
 #[ignore = "started by `g14_a_kill_at_every_point_of_an_upgrade_is_recovered`"]
@@ -73,10 +81,7 @@ async fn end_state(database: &Database) -> Vec<String> {
 
 #[tokio::test]
 async fn g14_a_kill_at_every_point_of_an_upgrade_is_recovered() {
-    let undisturbed = Database::new().await;
-    before(&undisturbed).await;
-    walk(&Host::on(&undisturbed.url).await).await;
-    let expected = end_state(&undisturbed).await;
+    let expected = undisturbed().await;
 
     let passed = |point: &&FaultPoint| {
         let name = point.as_str();
@@ -115,6 +120,10 @@ async fn holds_a_snapshot(database: &Database) -> PgConnection {
     holder
 }
 
+/// Sessions that build an index.
+const BUILDING: &str = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+    AND pid <> pg_backend_pid() AND query LIKE 'CREATE%INDEX CONCURRENTLY%'";
+
 fn half() -> String {
     format!("SELECT 1 FROM pg_index WHERE indrelid = '{TABLE}'::regclass AND NOT indisvalid")
 }
@@ -137,10 +146,7 @@ fn signal(process: &Child, name: &str) {
 /// The minute that a lease lasts is not waited for: the row is made to say that it is over.
 #[tokio::test]
 async fn g16_a_host_that_is_stopped_past_its_lease_is_replaced_and_changes_nothing_when_it_wakes() {
-    let undisturbed = Database::new().await;
-    before(&undisturbed).await;
-    walk(&Host::on(&undisturbed.url).await).await;
-    let expected = end_state(&undisturbed).await;
+    let expected = undisturbed().await;
 
     let database = Database::new().await;
     before(&database).await;
@@ -169,10 +175,7 @@ async fn g16_a_host_that_is_stopped_past_its_lease_is_replaced_and_changes_nothi
 
 #[tokio::test]
 async fn g14_a_kill_in_the_middle_of_building_an_index_is_recovered() {
-    let undisturbed = Database::new().await;
-    before(&undisturbed).await;
-    walk(&Host::on(&undisturbed.url).await).await;
-    let expected = end_state(&undisturbed).await;
+    let expected = undisturbed().await;
 
     let database = Database::new().await;
     before(&database).await;
@@ -180,8 +183,10 @@ async fn g14_a_kill_in_the_middle_of_building_an_index_is_recovered() {
     let mut victim = stuck_in_an_index(&database).await;
     victim.kill().unwrap();
     assert_eq!(victim.wait().unwrap().signal(), Some(9));
-    // The server learns of it when it next speaks to the killed host; here, at once.
-    Database::end_sessions(&database.url).await;
+    // The server learns of it when it next speaks to the killed host; here, at once. The snapshot
+    // is held until then: without it the build could still come to its end.
+    database.texts(&format!("SELECT pg_terminate_backend(pid) FROM ({BUILDING}) AS building")).await;
+    while !database.texts(BUILDING).await.is_empty() {}
     drop(holder);
     sessions_are_gone(&database).await;
     assert!(!database.texts(&half()).await.is_empty(), "half an index is what a kill leaves");

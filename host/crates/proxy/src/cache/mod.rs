@@ -143,11 +143,7 @@ enum State {
 }
 
 impl QueryCache {
-    /// Starts a cache. Must be called inside a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// When the URL is not one of a Redis. One that cannot be reached is no error.
+    /// Starts a cache. Must be called inside a tokio runtime. A Redis that cannot be reached is no error.
     pub fn start(config: CacheConfig) -> Self {
         let secrets = Secrets::derive(&config.secret);
         let counters = Arc::new(Counters::default());

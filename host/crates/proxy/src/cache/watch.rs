@@ -13,13 +13,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use applet_types::{CellRef, Encoding, ExecutionLimits, Login, Outcome, RowSet};
+use applet_types::{CellRef, ExecutionLimits, Login, RowSet};
 use tokio::time::{sleep, sleep_until, timeout};
 use uuid::Uuid;
 
-use crate::execute;
 use crate::values::Fit;
-use crate::wire::{Bound, Exchange, Fetch, Session, SessionSettings, Target, WireError};
+use crate::wire::{Fetched, Session, SessionSettings, Target, WireError};
 
 /// How long a look at the database is relied on.
 const LOOK: Duration = Duration::from_millis(100);
@@ -180,8 +179,8 @@ impl Watch {
             Sharing::Redis => Uuid::nil(),
         };
         let at = Instant::now();
-        let outcome = self.ask(&mut desk, LOOK_AT, but).await?;
-        let (number, started, silent) = read(&outcome.rows)?;
+        let fetched = self.ask(&mut desk, LOOK_AT, but).await?;
+        let (number, started, silent) = read(&fetched.rows)?;
         let epoch = match self.sharing {
             Sharing::Nobody => Epoch { number: number - desk.own, started, life: desk.life },
             Sharing::Redis => Epoch { number, started, life: 0 },
@@ -232,8 +231,8 @@ impl Watch {
         }
         let extended = match standing {
             Some(effective) => {
-                let outcome = self.ask(&mut desk, EXTEND, self.host).await?;
-                (outcome.affected == 1).then_some(effective)
+                let fetched = self.ask(&mut desk, EXTEND, self.host).await?;
+                (fetched.affected == 1).then_some(effective)
             }
             None => None,
         };
@@ -308,7 +307,7 @@ impl Watch {
         }
     }
 
-    async fn ask(&self, desk: &mut Desk, text: &str, host: Uuid) -> Option<Outcome> {
+    async fn ask(&self, desk: &mut Desk, text: &str, host: Uuid) -> Option<Fetched> {
         if desk.failed.is_some_and(|at| at.elapsed() < PAUSE) {
             return None;
         }
@@ -316,10 +315,10 @@ impl Watch {
         let session = desk.session.take();
         let asked = timeout(ANNOUNCED_WITHIN, self.exchange(session, text, host)).await;
         match asked {
-            Ok(Ok((session, outcome))) => {
+            Ok(Ok((session, fetched))) => {
                 desk.session = Some(session);
                 desk.failed = None;
-                Some(outcome)
+                Some(fetched)
             }
             Ok(Err(error)) => {
                 tracing::warn!(?error, "the watch over the cache cannot ask the database");
@@ -338,27 +337,13 @@ impl Watch {
         session: Option<Session>,
         text: &str,
         host: Uuid,
-    ) -> Result<(Session, Outcome), WireError> {
+    ) -> Result<(Session, Fetched), WireError> {
         let mut session = match session {
             Some(session) if session.is_reusable() => session,
             Some(_) | None => Session::connect(Arc::clone(&self.target), &self.login, &settings()).await?,
         };
-        let prepared = session.prepare(&[text]).await?;
-        let prepared = prepared.first().ok_or(WireError::Protocol("nothing was prepared"))?;
-        let fetch = Fetch {
-            encoding: Encoding::Packed,
-            rows: 1,
-            truncate: true,
-            row_bytes: 1 << 10,
-            result_bytes: 1 << 10,
-        };
-        let parameters = vec![Fit::Uuid(host.into_bytes())];
-        let statements = [Bound { prepared, parameters, fetch }];
-        let exchange = Exchange { statements: &statements, ..Exchange::default() };
-        let fetched = session.exchange(&exchange).await?.pop();
-        let outcome =
-            fetched.map(execute::outcome).ok_or(WireError::Protocol("a statement was not answered"))?;
-        Ok((session, outcome))
+        let fetched = session.ask(text, vec![Fit::Uuid(host.into_bytes())], 1 << 10).await?;
+        Ok((session, fetched))
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use applet_types::{CellRef, Encoding, ExecutionLimits};
+use applet_types::{CellRef, ExecutionLimits};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -24,10 +24,9 @@ use super::Shared;
 use super::presence::{self, Presence};
 use super::shares::{Ask, Wanting, What};
 use crate::config::KeeperConfig;
-use crate::execute;
 use crate::tenure::Tenure;
 use crate::values::Fit;
-use crate::wire::{Bound, Exchange, Fetch, Session, SessionSettings, Target, WireError};
+use crate::wire::{Session, SessionSettings, Target, WireError};
 
 /// How often a host looks at what others want, and asks again for what it did not get.
 const LOOK: Duration = Duration::from_millis(100);
@@ -309,37 +308,21 @@ impl Keeper {
 
     /// Calls one of the functions; `None` is what they answer to a host that was given up.
     async fn ask(&mut self, text: &str, host: Uuid, list: Option<String>) -> Result<Option<String>, Broken> {
-        let exchange = async {
+        let asked = async {
             let connected = match self.session.take().filter(Session::is_reusable) {
                 Some(session) => session,
                 None => Session::connect(Arc::clone(&self.target), &self.config.login, &settings()).await?,
             };
             // It stays here while it is used: what is cut off is ended by `break_off`.
             let session = self.session.insert(connected);
-            let prepared = session.prepare(&[text]).await?;
-            let prepared = prepared.first().ok_or(WireError::Protocol("nothing was prepared"))?;
             let mut parameters = vec![Fit::Uuid(host.into_bytes())];
             parameters.extend(list.map(|list| Fit::Text(list.into())));
-            let fetch = Fetch {
-                encoding: Encoding::Packed,
-                rows: 1,
-                truncate: true,
-                row_bytes: 1 << 20,
-                result_bytes: 1 << 20,
-            };
-            let statements = [Bound { prepared, parameters, fetch }];
-            let exchange = Exchange { statements: &statements, ..Exchange::default() };
-            session
-                .exchange(&exchange)
-                .await?
-                .pop()
-                .ok_or(WireError::Protocol("a statement was not answered"))
+            session.ask(text, parameters, 1 << 20).await
         };
-        let fetched = timeout(PATIENCE, exchange)
+        let fetched = timeout(PATIENCE, asked)
             .await
             .map_err(|_| WireError::Lost(std::io::ErrorKind::TimedOut.into()))??;
-        let rows = execute::outcome(fetched).rows;
-        let row = rows.packed().next_row().ok().flatten();
+        let row = fetched.rows.packed().next_row().ok().flatten();
         match row.as_deref() {
             Some([CellRef::Text(answer)]) => Ok(Some((*answer).to_owned())),
             Some([CellRef::Null]) => Ok(None),

@@ -117,16 +117,7 @@ impl Shared {
         self.released.notify_waiters();
         result
     }
-}
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // The keeper ends with the pool.
-        self.stirred.notify_one();
-    }
-}
-
-impl Shared {
     /// Whether sessions may be opened and used at this moment: always where the caps are ours alone, else
     /// while the database is known to count on us.
     fn may_serve(&self, ledger: &Ledger) -> bool {
@@ -135,6 +126,13 @@ impl Shared {
 
     fn tenure(&self) -> Option<Arc<Tenure>> {
         self.tenure.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The keeper ends with the pool.
+        self.stirred.notify_one();
     }
 }
 
@@ -295,9 +293,7 @@ impl Pool {
             Ok(Err(_)) | Err(_) => Err(NoLease::Refused(self.none_in_time())),
         }
     }
-}
 
-impl Pool {
     fn none_in_time(&self) -> Failure {
         let retry_after_ms = self.shared.limits.queue_wait_ms;
         if self.shared.may_serve(&self.shared.ledger()) {

@@ -22,6 +22,7 @@
 //!
 //! Start reading at [`session::Session`]; [`run`] has the ways to use one.
 
+mod ask;
 mod binding;
 mod close;
 mod error;

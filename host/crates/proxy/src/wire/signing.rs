@@ -13,11 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use applet_types::{CellRef, Encoding, TenantClaim, TenantForm, TenantId, TenantSigner};
+use applet_types::{CellRef, TenantClaim, TenantForm, TenantId, TenantSigner};
 
 use super::error::WireError;
-use super::rows::Fetch;
-use super::run::{Bound, Exchange};
 use super::session::Session;
 
 /// With which the database says that a setting is not valid for this session now.
@@ -111,19 +109,8 @@ impl Session {
     }
 
     async fn ask_form(&mut self) -> Result<(bool, i64, i64), WireError> {
-        let prepared = self.prepare(&[FORM]).await?;
-        let prepared = prepared.first().ok_or(WireError::Protocol("nothing was prepared"))?;
-        let fetch = Fetch {
-            encoding: Encoding::Packed,
-            rows: 1,
-            truncate: true,
-            row_bytes: 1 << 10,
-            result_bytes: 1 << 10,
-        };
-        let statements = [Bound { prepared, parameters: Vec::new(), fetch }];
-        let exchange = Exchange { statements: &statements, ..Exchange::default() };
-        let fetched = self.exchange(&exchange).await?;
-        let row = fetched.first().and_then(|fetched| fetched.rows.packed().next_row().ok()?);
+        let rows = self.ask(FORM, Vec::new(), 1 << 10).await?.rows;
+        let row = rows.packed().next_row().ok().flatten();
         match row.as_deref() {
             Some([CellRef::Boolean(signed), CellRef::Integer(process), CellRef::Integer(clock_ms)]) => {
                 Ok((*signed, *process, *clock_ms))
