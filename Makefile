@@ -46,15 +46,15 @@ regen: build
 
 # Server and program on one core: whether they share one decides more than anything that is measured.
 bench: setup guests
-	$(CARGO) build --release -p applet-host --bins
-	taskset -c 0 host/with-postgres.sh $(CARGO) bench -p applet-host -p applet-tests --bench in_process
+	$(CARGO) build --release --workspace --bins
+	taskset -c 0 host/with-postgres.sh $(CARGO) bench --workspace --bench in_process
 
 bench-http: setup guests
-	$(CARGO) build --release -p applet-host -p applet-tests --bins
+	$(CARGO) build --release --workspace --bins
 	tests/bench/http.sh
 
 # A quiet applet alone and beside eight that flood, loop, hog memory and hold transactions.
 bench-neighbours: setup guests
-	$(CARGO) build --release -p applet-host --bins
+	$(CARGO) build --release --workspace --bins
 	APPLET_BIN=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/applet NEIGHBOUR_CALLS=$(or $(NEIGHBOUR_CALLS),1000) \
-	host/with-postgres.sh $(CARGO) nextest run -p applet-tests --test neighbours --no-capture
+	host/with-postgres.sh $(CARGO) nextest run --workspace --test neighbours --no-capture

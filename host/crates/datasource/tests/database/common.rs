@@ -1,10 +1,6 @@
-//! A private PostgreSQL for the tests of one process, and a fresh database for each test.
-
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+//! A fresh database for each test, with a fixture in it, and what tests ask of it.
 
 use applet_catalog::Catalog;
-use applet_datasource::embedded::{Postgres, StartOptions};
 use applet_datasource::wall::{Preparation, Prepared, Purpose};
 use applet_datasource::{Admin, Error, catalog, wall};
 use applet_types::{
@@ -16,49 +12,15 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 pub(crate) const A: &str = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 pub(crate) const B: &str = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb";
 
-/// The server of the whole test run, when there is one.
-const SHARED_SERVER: &str = "APPLET_TEST_ADMIN_URL";
-
-/// A server of this process. It lasts as long as a test uses it.
-pub(crate) struct Server {
-    postgres: Postgres,
-    _directory: tempfile::TempDir,
-}
-
-impl Server {
-    async fn start() -> Arc<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let options =
-            StartOptions { directory: Some(directory.path().into()), fast: true, ..Default::default() };
-        let postgres = Postgres::start(options).await.unwrap();
-        Arc::new(Self { postgres, _directory: directory })
-    }
-
-    /// Shared by the tests of this process that run at the same time.
-    async fn shared() -> Arc<Self> {
-        static SHARED: tokio::sync::Mutex<Weak<Server>> = tokio::sync::Mutex::const_new(Weak::new());
-        let mut shared = SHARED.lock().await;
-        if let Some(server) = shared.upgrade() {
-            return server;
-        }
-        let server = Self::start().await;
-        *shared = Arc::downgrade(&server);
-        server
-    }
-}
-
 /// A database of its own with the fixture in it.
 pub(crate) struct Database {
     /// Its administrator's.
     pub(crate) url: String,
     pub(crate) name: String,
-    superuser: String,
-    server: Option<Arc<Server>>,
+    of_test: applet_testing::Database,
 }
 
-pub(crate) async fn connect(url: &str) -> PgConnection {
-    PgConnection::connect(url).await.unwrap()
-}
+pub(crate) use applet_testing::connect;
 
 /// Runs statements, or tells the SQLSTATE with which the first of them fails.
 pub(crate) async fn run(connection: &mut PgConnection, sql: &str) -> Result<u64, String> {
@@ -104,65 +66,25 @@ pub(crate) fn usual_grants() -> Grants {
 
 impl Database {
     pub(crate) async fn new() -> Self {
-        match std::env::var(SHARED_SERVER) {
-            Ok(url) => Self::on(None, &url).await,
-            Err(_) => Self::on_server(Server::shared().await).await,
-        }
+        Self::of(applet_testing::Database::new().await).await
     }
 
     /// On a server that no other test uses: for what changes roles that all databases share.
     pub(crate) async fn alone() -> Self {
-        Self::on_server(Server::start().await).await
+        Self::of(applet_testing::Database::alone().await).await
     }
 
     /// Another database on the same server.
     pub(crate) async fn beside(&self) -> Self {
-        Self::on(self.server.clone(), &self.on_same_server("postgres")).await
-    }
-
-    async fn on_server(server: Arc<Server>) -> Self {
-        let url = server.postgres.admin_url();
-        Self::on(Some(server), &url).await
-    }
-
-    async fn on(server: Option<Arc<Server>>, admin_url: &str) -> Self {
-        let database = Self::bare(server, admin_url, "postgres").await;
-        run(&mut connect(&database.url).await, include_str!("fixture.sql")).await.unwrap();
-        database
-    }
-
-    async fn bare(server: Option<Arc<Server>>, admin_url: &str, owner: &str) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("crm_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut admin = connect(admin_url).await;
-        run(&mut admin, &format!("CREATE DATABASE {name}")).await.unwrap();
-        let url = admin_url.replace("/postgres?", &format!("/{name}?"));
-        let mut database = Self { superuser: url.clone(), url, name, server };
-        if owner == MANAGER {
-            let sql =
-                format!("CREATE ROLE {} LOGIN CREATEROLE IN ROLE pg_signal_backend", database.manager());
-            run(&mut admin, &sql).await.unwrap();
-            let sql = format!("ALTER DATABASE {} OWNER TO {}", database.name, database.manager());
-            run(&mut admin, &sql).await.unwrap();
-            database.url = database.manager_url();
-        }
-        database
+        Self::of(self.of_test.beside().await).await
     }
 
     /// A database as a managed server gives it: its administrator makes roles and owns everything in it, and is
     /// no superuser.
     pub(crate) async fn managed() -> Self {
-        let (server, url) = match std::env::var(SHARED_SERVER) {
-            Ok(url) => (None, url),
-            Err(_) => {
-                let server = Server::shared().await;
-                let url = server.postgres.admin_url();
-                (Some(server), url)
-            }
-        };
-        let database = Self::bare(server, &url, MANAGER).await;
-        run(&mut connect(&database.url).await, include_str!("fixture.sql")).await.unwrap();
-        database
+        let of_test = applet_testing::Database::new().await;
+        let url = of_test.give_to_manager().await;
+        Self::filled(Self { url, ..Self::bare(of_test) }).await
     }
 
     /// One of each form: the second is managed.
@@ -170,32 +92,32 @@ impl Database {
         [Self::new().await, Self::managed().await]
     }
 
-    /// The name of its manager, if it has one.
-    pub(crate) fn manager(&self) -> String {
-        format!("{MANAGER}_{}", self.name)
+    /// A copy of the whole database.
+    pub(crate) async fn copy(&self) -> Self {
+        Self::bare(self.of_test.copy().await)
     }
 
-    /// The URL of its manager.
-    pub(crate) fn manager_url(&self) -> String {
-        self.superuser.replace("postgres@", &format!("{}@", self.manager()))
+    async fn of(of_test: applet_testing::Database) -> Self {
+        Self::filled(Self::bare(of_test)).await
+    }
+
+    fn bare(of_test: applet_testing::Database) -> Self {
+        Self { url: of_test.url(), name: of_test.name().to_owned(), of_test }
+    }
+
+    async fn filled(self) -> Self {
+        run(&mut connect(&self.url).await, include_str!("fixture.sql")).await.unwrap();
+        self
+    }
+
+    /// The name of its manager, if it has one.
+    pub(crate) fn manager(&self) -> String {
+        self.of_test.manager()
     }
 
     /// The URL of the server's superuser.
-    pub(crate) fn superuser_url(&self) -> &str {
-        &self.superuser
-    }
-
-    fn on_same_server(&self, database: &str) -> String {
-        self.superuser.replace(&format!("/{}?", self.name), &format!("/{database}?"))
-    }
-
-    /// A copy of the whole database.
-    pub(crate) async fn copy(&self) -> Self {
-        let name = format!("{}_copy", self.name);
-        let sql = format!("CREATE DATABASE {name} TEMPLATE {}", self.name);
-        run(&mut connect(&self.on_same_server("postgres")).await, &sql).await.unwrap();
-        let url = self.on_same_server(&name);
-        Self { superuser: url.clone(), url, name, server: self.server.clone() }
+    pub(crate) fn superuser_url(&self) -> String {
+        self.of_test.url()
     }
 
     pub(crate) async fn catalog(&self) -> Catalog {
@@ -232,7 +154,7 @@ impl Database {
 
     /// A superuser's session.
     pub(crate) async fn admin(&self) -> PgConnection {
-        connect(&self.superuser).await
+        connect(&self.superuser_url()).await
     }
 
     /// A session of a role.
@@ -242,9 +164,6 @@ impl Database {
         PgConnection::connect_with(&options).await.unwrap()
     }
 }
-
-/// How the names of administrators that are no superusers begin.
-const MANAGER: &str = "manager";
 
 /// What a host sets in this session of an applet's role for this tenant.
 pub(crate) async fn setting(session: &mut PgConnection, prepared: &Prepared, tenant: &str) -> String {

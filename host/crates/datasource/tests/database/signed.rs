@@ -274,7 +274,7 @@ async fn d1_who_can_build_neither_wall_is_told_what_is_missing() {
     database.prepare(&usual_grants()).await.unwrap();
     let refused = database.prepare_for(&usual_grants(), true, Purpose::Command).await.unwrap_err();
     assert!(refused.to_string().contains("SUPERUSER"), "row security can be left out by a superuser only");
-    let mut admin = Admin::connect(database.superuser_url()).await.unwrap();
+    let mut admin = Admin::connect(&database.superuser_url()).await.unwrap();
     let refused = wall::prepare_database(&mut admin, &Default::default()).await.unwrap_err().to_string();
     assert!(
         refused.contains(&format!("belongs to `{manager}`")),
@@ -308,7 +308,7 @@ async fn d1_the_form_changes_both_ways_and_no_session_sees_more() {
     set_config(&mut session, "applet.tenant", B).await.unwrap();
 
     hand_over(&database, "postgres").await;
-    database.url = database.superuser_url().to_owned();
+    database.url = database.superuser_url();
     let plain = database.prepare(&usual_grants()).await.unwrap();
     assert_eq!((plain.keys.tenant_form(), &plain.login), (TenantForm::Plain, &signed.login));
     assert!(texts(&mut session, NAMES).await.is_err(), "sessions from before have ended");

@@ -1,11 +1,9 @@
-//! A private PostgreSQL, a database with a small CRM for each test, and a runtime that runs nothing.
+//! A database with a small CRM for each test, and a runtime that runs nothing.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use applet_datasource::catalog::CatalogOptions;
-use applet_datasource::embedded::{Postgres, StartOptions};
 use applet_lifecycle::{
     Decision, Faults, InstallReport, Lifecycle, LifecycleError, OpContext, Package, Parts, Planned, Silent,
     Standing,
@@ -28,50 +26,22 @@ pub(crate) const COMPONENT: &[u8] = b"a component";
 /// The physical name of its own table.
 pub(crate) const TABLE: &str = "applet_ai_chat_ai_chat_configs";
 
-/// A server that lasts as long as a test uses it.
-struct Server {
-    postgres: Postgres,
-    _directory: tempfile::TempDir,
-}
-
-impl Server {
-    /// The server of this process, shared by the tests that run at the same time.
-    async fn shared() -> Arc<Self> {
-        static SHARED: tokio::sync::Mutex<Weak<Server>> = tokio::sync::Mutex::const_new(Weak::new());
-        let mut shared = SHARED.lock().await;
-        if let Some(server) = shared.upgrade() {
-            return server;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let options =
-            StartOptions { directory: Some(directory.path().into()), fast: true, ..Default::default() };
-        let postgres = Postgres::start(options).await.unwrap();
-        let server = Arc::new(Self { postgres, _directory: directory });
-        *shared = Arc::downgrade(&server);
-        server
-    }
-}
-
 /// A database of its own with the CRM in it.
 pub(crate) struct Database {
     pub(crate) url: String,
-    _server: Arc<Server>,
+    of_test: applet_testing::Database,
 }
 
 impl Database {
     pub(crate) async fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("crm_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let server = Server::shared().await;
-        let url = server.postgres.ensure_database(&name).await.unwrap();
-        let database = Self { url, _server: server };
+        let of_test = applet_testing::Database::new().await;
+        let database = Self { url: of_test.url(), of_test };
         database.run(include_str!("crm.sql")).await;
         database
     }
 
     pub(crate) async fn run(&self, sql: &str) {
-        let mut admin = PgConnection::connect(&self.url).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+        self.of_test.run(sql).await.unwrap();
     }
 
     /// Ends everybody else's sessions, as a server that is shut down does.

@@ -215,7 +215,8 @@ async fn g17_readers_never_queue_behind_an_upgrade_that_waits_for_another_reader
         report
     };
     // The upgrade is at it: it waits for the lock.
-    let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'";
+    let waits = "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                  WHERE d.datname = current_database() AND NOT granted AND mode = 'AccessExclusiveLock'";
     let it_waits = async || {
         while database.texts(waits).await.is_empty() {
             assert!(!finished.get(), "it cannot have come past the reader");
