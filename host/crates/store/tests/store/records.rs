@@ -1,11 +1,8 @@
-//! The store on a real PostgreSQL.
-
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-
-mod common;
+//! Installations, plans, approvals, operations: what is kept, and what two hosts at once make of it.
 
 use std::time::{Duration, Instant};
 
+use crate::common::{Database, applet, tenant, workspace};
 use applet_store::{
     AppletDigest, ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus, MAX_APPROVAL_VALIDITY,
     NewApplet, NewApproval, NewPlan, OperationLease, OperationState, PlanRecord, PlanState, State,
@@ -14,7 +11,6 @@ use applet_store::{
 use applet_types::{
     Actor, Columns, ErrorCode, Failure, Grants, Limits, PhysicalTable, RequestId, TenantId, UserId,
 };
-use common::{Database, applet, tenant, workspace};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -1,17 +1,13 @@
 //! The audit trail on a real PostgreSQL: reading, sealing, and what tampering comes to.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::{Database, applet, tenant, workspace};
 use applet_store::{
     AuditFilter, AuditKey, ChainFault, ExportFault, ExportHeader, ExportManifest, ExportTrailer, HOST_CHAIN,
     Head, Store, Verification, check_export,
 };
 use applet_types::TenantId;
-use common::{Database, applet, tenant, workspace};
 use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
@@ -19,7 +15,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// A database with a trail.
 async fn prepared() -> (Database, Store) {
-    let database = Database::new().await;
+    let database = Database::alone().await;
     let store = database.store().await;
     let mut session = applet_datasource::Admin::connect(&database.url).await.unwrap();
     applet_datasource::wall::prepare_database(&mut session, &Default::default()).await.unwrap();
@@ -71,7 +67,7 @@ async fn fault(store: &Store, owner: u128, signed: &[Head]) -> Option<ChainFault
 
 #[tokio::test]
 async fn s4_67_the_audit_trail_shows_a_tenant_its_own_entries_only() {
-    let database = Database::new().await;
+    let database = Database::alone().await;
     let store = database.store().await;
     assert!(
         store.audit(tenant(1), &AuditFilter::default()).await.unwrap().is_empty(),

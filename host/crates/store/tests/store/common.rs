@@ -12,7 +12,15 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn new() -> Self {
-        let of_test = applet_testing::Database::new().await;
+        Self::of(applet_testing::Database::new().await)
+    }
+
+    /// On a server of its own: a transaction that is open anywhere on a server holds sealing back.
+    pub(crate) async fn alone() -> Self {
+        Self::of(applet_testing::Database::alone().await)
+    }
+
+    fn of(of_test: applet_testing::Database) -> Self {
         Self { url: of_test.url(), of_test }
     }
 
