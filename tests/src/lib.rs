@@ -51,6 +51,12 @@ impl Database {
         Self(applet_testing::Database::new().await)
     }
 
+    /// An empty one on a server that no other test uses: a transaction that is open anywhere on a server holds the
+    /// sealing of audit records back.
+    pub async fn alone() -> Self {
+        Self(applet_testing::Database::alone().await)
+    }
+
     /// An empty one as a managed server gives it, and the URL of its administrator, who makes roles, owns the
     /// database, and is no superuser.
     pub async fn managed() -> (Self, String) {

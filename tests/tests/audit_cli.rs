@@ -17,7 +17,7 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        let database = Database::empty().await;
+        let database = Database::alone().await;
         let schema = std::fs::read_to_string(repository().join("host/demo/schema.sql")).unwrap();
         database.run(&schema).await;
         for tenant in [ALDER, BIRCH] {

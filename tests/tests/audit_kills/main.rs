@@ -86,7 +86,7 @@ impl Run {
     async fn new(strict: bool) -> Self {
         let seed = seed();
         println!("AUDIT_SEED={seed}");
-        let database = Database::empty().await;
+        let database = Database::alone().await;
         let schema = std::fs::read_to_string(repository().join("host/demo/schema.sql")).unwrap();
         database.run(&schema).await;
         for tenant in TENANTS {
