@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from .cells import ColumnType
 from .errors import BY_KIND, AppletError, Detail, HookError, InternalError
 from .rows import Column, Rows
-from .values import encode
+from .values import encode, utf8
 
 T = TypeVar("T")
 
@@ -116,24 +116,24 @@ def _value(kind: str, held: Any) -> Any:
 def query(source: Any, sql: str, values: Sequence[object]) -> Rows:
     """Runs a statement in the database or in a transaction."""
     encoding = _types.Encoding.PACKED
-    return _rows(call(source.query, sql, parameters(values), encoding))
+    return _rows(call(source.query, utf8(sql), parameters(values), encoding))
 
 
 def query_json(source: Any, sql: str, values: Sequence[object]) -> tuple[Any, str]:
     """Runs a statement; its rows as the JSON text that the host wrote."""
     encoding = _types.Encoding.JSON
-    rows = call(source.query, sql, parameters(values), encoding)
+    rows = call(source.query, utf8(sql), parameters(values), encoding)
     return rows, rows.data.decode()
 
 
 def execute(source: Any, sql: str, values: Sequence[object]) -> int:
     """Runs a statement; the number of rows that it changed."""
-    return int(call(source.execute, sql, parameters(values)))
+    return int(call(source.execute, utf8(sql), parameters(values)))
 
 
 def batch(statements: Iterable[tuple[str, Sequence[object]]]) -> list[Rows]:
     """Runs statements, all or none."""
-    wanted = [_db.Statement(sql, parameters(values)) for sql, values in statements]
+    wanted = [_db.Statement(utf8(sql), parameters(values)) for sql, values in statements]
     return [_rows(rows) for rows in call(_db.batch, wanted, _types.Encoding.PACKED)]
 
 

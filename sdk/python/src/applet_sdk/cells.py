@@ -5,15 +5,15 @@ Nothing is converted silently: what a Python type cannot hold is an error that s
 
 from __future__ import annotations
 
-import json
 import struct
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from . import json_text
 from .errors import DecodeError
 from .exact import MICROS_PER_DAY, ExactDate, ExactTime, ExactTimestamp, Interval
 
@@ -107,7 +107,7 @@ def value(kind: ColumnType, raw: bytes) -> Any:
 def _convert(cell: Any, kind: ColumnType) -> Any:
     match kind:
         case ColumnType.NUMERIC:
-            return Decimal(cell)
+            return _decimal(cell)
         case ColumnType.DATE:
             return _date(cell)
         case ColumnType.TIME:
@@ -120,6 +120,13 @@ def _convert(cell: Any, kind: ColumnType) -> Any:
             return _read_json(cell)
         case _:
             return cell
+
+
+def _decimal(cell: str) -> Decimal:
+    try:
+        return Decimal(cell)
+    except InvalidOperation as error:
+        raise DecodeError("a decimal is damaged") from error
 
 
 def _date(cell: ExactDate) -> date:
@@ -163,8 +170,8 @@ def _float(text: str) -> float:
 
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(text, parse_float=_float)
-    except (ValueError, RecursionError) as error:
+        return json_text.read(text, parse_float=_float)
+    except ValueError as error:
         raise DecodeError(f"a cell's JSON cannot be read: {error}") from error
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
+from . import json_text
 from .errors import AppletError, HookError
 from .shapes import MisfitError, fit, to_json_text
 
@@ -126,9 +126,9 @@ def run_lifecycle(name: str, *arguments: str) -> None:
 
 def _read(payload: str, takes: Any) -> Any:
     try:
-        return fit(json.loads(payload if payload.strip() else "null"), takes)
-    except (ValueError, RecursionError) as error:
-        raise HookError("bad-payload", f"the payload is not JSON: {error}") from error
+        return fit(json_text.read(payload if payload.strip() else "null"), takes)
+    except ValueError as error:
+        raise HookError("bad-payload", f"the payload cannot be read: {error}") from error
     except MisfitError as error:
         raise HookError("bad-payload", str(error)) from error
 

@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from . import json_text
 from .errors import BuilderError
 from .exact import ExactDate, ExactTime, ExactTimestamp, Interval
 
-__all__ = ["Encoded", "Json", "Parameter", "encode"]
+__all__ = ["Encoded", "Json", "Parameter", "encode", "utf8"]
 
 Parameter: TypeAlias = (
     "bool | int | float | Decimal | str | bytes | bytearray | uuid.UUID | datetime | date | time | timedelta"
@@ -47,7 +48,7 @@ class Json:
 
     def read(self) -> Any:
         """The value that the text says."""
-        return json.loads(self.text)
+        return json_text.read(self.text)
 
 
 def encode(value: object) -> Encoded:
@@ -67,15 +68,15 @@ def encode(value: object) -> Encoded:
         case float():
             return ("float", float(value))
         case str():
-            return ("text", _utf8(str(value)))
+            return ("text", utf8(str(value)))
         case bytes() | bytearray() | memoryview():
             return ("bytes", bytes(value))
         case Json():
-            return ("json", _utf8(value.text))
+            return ("json", utf8(value.text))
         case Mapping():
-            return ("json", _utf8(Json.of(dict(value)).text))
+            return ("json", utf8(Json.of(dict(value)).text))
         case list() | tuple():
-            return ("json", _utf8(Json.of(value).text))
+            return ("json", utf8(Json.of(value).text))
         case _:
             return ("text", _written(value))
 
@@ -104,8 +105,8 @@ def _written(value: object) -> str:
             raise BuilderError(f"a `{type(value).__name__}` cannot be a parameter")
 
 
-def _utf8(text: str) -> str:
-    """Python's texts may hold half of a character; the interface's may not."""
+def utf8(text: str) -> str:
+    """The text, if the host can take it: Python's texts may hold half of a character."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -72,7 +72,8 @@ class Project:
                 reason = f"what componentize-py made is not what this SDK knows: {error}"
                 raise BuildError(reason) from error
             output.parent.mkdir(parents=True, exist_ok=True)
-            beside = output.with_name(output.name + ".new")
+            # Nobody ever sees half of it, and two builds at once do not meet.
+            beside = output.with_name(f"{output.name}.{os.getpid()}")
             beside.write_bytes(component)
             beside.replace(output)
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .component import BuildError, Project
-from .manifest import Manifest, ManifestError
-from .tools import ToolsError, ensure
+from .toolchain.component import BuildError, Project
+from .toolchain.manifest import Manifest, ManifestError
+from .toolchain.tools import ToolsError, ensure
 
 _EXAMPLES = """\
 examples:
@@ -22,7 +25,7 @@ examples:
   python -m applet_sdk.build --module hooks        another module; or in pyproject.toml:
                                                    [tool.applet] module = "hooks"
 
-The tools are installed in .venv, once, and need no network afterwards. Exit codes: 1 the applet cannot be
+The tools are installed in .applet/python, once, and need no network afterwards. Exit codes: 1 the applet cannot be
 built, 2 wrong arguments, 3 the tools cannot be had.
 """
 
@@ -31,10 +34,11 @@ def main() -> int:
     """The command."""
     arguments = _arguments().parse_args()
     project: Path = arguments.project
-    tools = arguments.tools or project / ".venv"
+    tools = arguments.tools or project / ".applet" / "python"
     begin = time.monotonic()
     try:
-        ensure(tools, sys.argv[1:])
+        with _alone(tools):
+            ensure(tools, sys.argv[1:])
         settings = _settings(project)
         manifest = Manifest.read(project / arguments.manifest)
         module = arguments.module or settings.get("module", "app")
@@ -55,6 +59,15 @@ def main() -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _alone(tools: Path) -> Iterator[None]:
+    """Only one at a time installs tools. What goes on in another interpreter lets go by itself."""
+    tools.parent.mkdir(parents=True, exist_ok=True)
+    with tools.with_name(tools.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m applet_sdk.build",
@@ -73,7 +86,7 @@ def _arguments() -> argparse.ArgumentParser:
         "--tools",
         type=Path,
         default=tools,
-        help="the virtual environment for the tools (.venv in the applet's folder) [env: APPLET_PYTHON_TOOLS]",
+        help="the virtual environment for the tools (.applet/python in the applet's folder) [env: APPLET_PYTHON_TOOLS]",
     )
     parser.add_argument("--force", action="store_true", help="build even if nothing has changed")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
