@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from applet_sdk import db, hook
+
 from month import Month
 
 _MOST_CLIENTS = 1_000
@@ -138,7 +139,9 @@ def as_csv(found: list[Client]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["id", "name", "status", "value", "chats", "messages"])
-    writer.writerows([each.id, harmless(each.name), harmless(each.status), each.value, each.chats, each.messages] for each in found)
+    writer.writerows(
+        [each.id, harmless(each.name), harmless(each.status), each.value, each.chats, each.messages] for each in found
+    )
     return text.getvalue()
 
 

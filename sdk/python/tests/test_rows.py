@@ -52,6 +52,13 @@ class RowsTest(unittest.TestCase):
             with self.assertRaises(DecodeError):
                 second[place]
 
+    def test_of_columns_with_the_same_name_the_first_is_found(self):
+        data = b"".join(struct.pack("<Ii", 4, number) for number in (1, 2, 3))
+        described = [Column(name, ColumnType.INT32) for name in ("id", "n", "id")]
+        row = Rows.unpack(described, 1, data, truncated=False, affected=0)[0]
+        self.assertEqual((row["id"], row[2], list(row), len(row)), (1, 3, ["id", "n"], 2))
+        self.assertEqual(row.to_json(), {"id": 1, "n": 2})
+
     def test_no_row(self):
         none = rows({"id": ColumnType.INT64})
         self.assertIsNone(none.first())

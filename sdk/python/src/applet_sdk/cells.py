@@ -20,6 +20,7 @@ from .exact import MICROS_PER_DAY, ExactDate, ExactTime, ExactTimestamp, Interva
 __all__ = ["ColumnType", "exact", "to_json", "value"]
 
 _EPOCH = datetime(1970, 1, 1)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
 _EXACT_IN_JSON = 1 << 53
 
@@ -90,10 +91,7 @@ def exact(kind: ColumnType, raw: bytes) -> Any:
 
     Raises ``DecodeError`` when the bytes are no such cell.
     """
-    try:
-        return _EXACT[kind](raw)
-    except (struct.error, ValueError) as error:
-        raise DecodeError(f"a cell of type {kind} is damaged") from error
+    return _read(_EXACT[kind], kind, raw)
 
 
 def value(kind: ColumnType, raw: bytes) -> Any:
@@ -101,25 +99,14 @@ def value(kind: ColumnType, raw: bytes) -> Any:
 
     Raises ``DecodeError`` when that cannot hold it.
     """
-    return _convert(exact(kind, raw), kind)
+    return _read(_VALUE[kind], kind, raw)
 
 
-def _convert(cell: Any, kind: ColumnType) -> Any:
-    match kind:
-        case ColumnType.NUMERIC:
-            return _decimal(cell)
-        case ColumnType.DATE:
-            return _date(cell)
-        case ColumnType.TIME:
-            return _time(cell)
-        case ColumnType.TIMESTAMP | ColumnType.TIMESTAMPTZ:
-            return _timestamp(cell)
-        case ColumnType.INTERVAL:
-            return _timedelta(cell)
-        case ColumnType.JSON | ColumnType.ARRAY:
-            return _read_json(cell)
-        case _:
-            return cell
+def _read(how: Callable[[bytes], Any], kind: ColumnType, raw: bytes) -> Any:
+    try:
+        return how(raw)
+    except (struct.error, ValueError) as error:
+        raise DecodeError(f"a cell of type {kind} is damaged") from error
 
 
 def _decimal(cell: str) -> Decimal:
@@ -143,13 +130,12 @@ def _time(cell: ExactTime) -> time:
     return (_EPOCH + timedelta(microseconds=cell.microseconds)).time()
 
 
-def _timestamp(cell: ExactTimestamp) -> datetime:
+def _timestamp(micros: int, *, zoned: bool) -> datetime:
     try:
-        moment = _EPOCH + timedelta(microseconds=cell.microseconds)
+        return (_EPOCH_UTC if zoned else _EPOCH) + timedelta(microseconds=micros)
     except OverflowError as error:
-        reason = f"{cell} is no `datetime` of Python, which knows the years 1 to 9999"
-        raise DecodeError(reason) from error
-    return moment.replace(tzinfo=UTC) if cell.zoned else moment
+        cell = ExactTimestamp(micros, zoned=zoned)
+        raise DecodeError(f"{cell} is no `datetime` of Python, which knows the years 1 to 9999") from error
 
 
 def _timedelta(cell: Interval) -> timedelta:
@@ -173,6 +159,19 @@ def _read_json(text: str) -> Any:
         return json_text.read(text, parse_float=_float)
     except ValueError as error:
         raise DecodeError(f"a cell's JSON cannot be read: {error}") from error
+
+
+_VALUE: dict[ColumnType, Callable[[bytes], Any]] = {
+    **_EXACT,
+    ColumnType.NUMERIC: lambda raw: _decimal(raw.decode()),
+    ColumnType.DATE: lambda raw: _date(ExactDate(_INT32(raw))),
+    ColumnType.TIME: lambda raw: _time(ExactTime(_INT64(raw))),
+    ColumnType.TIMESTAMP: lambda raw: _timestamp(_INT64(raw), zoned=False),
+    ColumnType.TIMESTAMPTZ: lambda raw: _timestamp(_INT64(raw), zoned=True),
+    ColumnType.INTERVAL: lambda raw: _timedelta(Interval(*_INTERVAL.unpack(raw))),
+    ColumnType.JSON: lambda raw: _read_json(raw.decode()),
+    ColumnType.ARRAY: lambda raw: _read_json(raw.decode()),
+}
 
 
 def to_json(kind: ColumnType, raw: bytes) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, overload
 
 from . import cells
@@ -34,10 +34,11 @@ class Row(Mapping[str, Any]):
     others from being read. Of columns with the same name, the first is found.
     """
 
-    __slots__ = ("_cells", "_columns")
+    __slots__ = ("_cells", "_columns", "_places")
 
-    def __init__(self, columns: Sequence[Column], raw: Sequence[bytes | None]) -> None:
+    def __init__(self, columns: Sequence[Column], places: Mapping[str, int], raw: Sequence[bytes | None]) -> None:
         self._columns = columns
+        self._places = places
         self._cells = raw
 
     def __getitem__(self, column: str | int) -> Any:
@@ -62,13 +63,13 @@ class Row(Mapping[str, Any]):
         return None if raw is None else cells.exact(self._columns[place].kind, raw)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(column.name for column in self._columns))
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len({column.name for column in self._columns})
+        return len(self._places)
 
     def __contains__(self, column: object) -> bool:
-        return any(known.name == column for known in self._columns)
+        return column in self._places
 
     def __repr__(self) -> str:
         return f"<Row {', '.join(column.name for column in self._columns)}>"
@@ -96,10 +97,10 @@ class Row(Mapping[str, Any]):
             if 0 <= column < len(self._columns):
                 return column
             raise DecodeError(f"there is no column {column}")
-        for place, known in enumerate(self._columns):
-            if known.name == column:
-                return place
-        raise DecodeError(f"there is no column `{column}`")
+        place = self._places.get(column)
+        if place is None:
+            raise DecodeError(f"there is no column `{column}`")
+        return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,13 @@ class Rows(Sequence[Row]):
     """Whether the host left rows out because there were more than its cap."""
     affected: int = 0
     """Rows changed by a write, rows returned by a read."""
+    _places: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # From the right, so that of columns with the same name the first is found.
+        places = {column.name: place for place, column in reversed(list(enumerate(self.columns)))}
+        ordered = {column.name: places[column.name] for column in self.columns}
+        object.__setattr__(self, "_places", ordered)
 
     @classmethod
     def unpack(cls, columns: Sequence[Column], count: int, data: bytes, *, truncated: bool, affected: int) -> Rows:
@@ -132,11 +140,11 @@ class Rows(Sequence[Row]):
 
     def __getitem__(self, place: int | slice) -> Row | list[Row]:
         if isinstance(place, slice):
-            return [Row(self.columns, raw) for raw in self.rows[place]]
-        return Row(self.columns, self.rows[place])
+            return [Row(self.columns, self._places, raw) for raw in self.rows[place]]
+        return Row(self.columns, self._places, self.rows[place])
 
     def __iter__(self) -> Iterator[Row]:
-        return (Row(self.columns, raw) for raw in self.rows)
+        return (Row(self.columns, self._places, raw) for raw in self.rows)
 
     def first(self) -> Row | None:
         """The first row, or ``None``."""
