@@ -373,12 +373,12 @@ def _stubs(signatures: dict[str, bytes]) -> bytes:
             section(_CORE_TYPE, vector(signatures.values())),
             section(_CORE_FUNCTION, vector(number(index) for index in count)),
             section(_CORE_EXPORT, vector(exports)),
-            section(_CORE_CODE, vector(section_body() for _ in count)),
+            section(_CORE_CODE, vector(_body() for _ in count)),
             section(_CUSTOM, name("name") + section(1, names)),
         ]
     )
 
 
-def section_body() -> bytes:
+def _body() -> bytes:
     """A function body, with its length."""
     return number(len(_UNREACHABLE_BODY)) + _UNREACHABLE_BODY
