@@ -1,6 +1,8 @@
 import unittest
+from pathlib import Path
 
 from applet_sdk.toolchain.binary import BinaryError, Reader, name, number, section, vector
+from applet_sdk.toolchain.component import reason
 from applet_sdk.toolchain.manifest import Manifest, ManifestError
 from applet_sdk.toolchain.sockets import cut_sockets, imports
 
@@ -60,6 +62,19 @@ class Toolchain(unittest.TestCase):
         self.assertEqual(imports(cut_sockets(network + instance)), ["wasi:io/poll@0.2.9"])
         # A function of sockets, and none to put in its place.
         self.assertRaises(BinaryError, cut_sockets, network + instance + lowered)
+
+    def test_a_failed_build_says_what_is_wrong_with_the_applet(self):
+        begin = 'Traceback (most recent call last):\n  File "<string>", line 1, in <module>\nAssertionError: '
+        wrong = 'Traceback (most recent call last):\n  File "/1/app.py", line 27\n    def x(:\nSyntaxError: no'
+        end = "\n\n\nCaused by:\n    SyntaxError: invalid syntax (app.py, line 27)"
+        paths = [Path("main"), Path("project/src")]
+        self.assertEqual(reason(begin + wrong + end, paths), wrong.replace("/1/", "project/src/"))
+        trap = "\n\nCaused by:\n    1: called trapping stub: applet:host/db@0.1.0#[method]transaction.query"
+        self.assertIn("calls the host (`db`) while it is imported", reason(begin + trap, paths))
+        missing = "the manifest lists the hook `a`, and no function has `@hook('a')`"
+        self.assertEqual(reason(f"{begin}{missing}{end}", paths), missing)
+        self.assertEqual(reason("something else", paths), "something else")
+        self.assertIn("does not say why", reason(begin, paths))
 
     def test_numbers_are_read_as_they_are_written(self):
         for value in (0, 127, 128, 16_383, 16_384, (1 << 32) - 1):

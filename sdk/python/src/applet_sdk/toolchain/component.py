@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from .binary import BinaryError
 from .manifest import Manifest
 from .sockets import cut_sockets
 
-__all__ = ["BuildError", "Project"]
+__all__ = ["BuildError", "Project", "reason"]
 
 _INTERFACE = "applet-host@0.1.0"
 _WORLD = "applet"
@@ -26,6 +27,10 @@ _SKIPPED = {"__pycache__", "dist", "target", "node_modules"}
 # Python looks for modules that are imported late on a disk, and a component has none: these are imported by the
 # standard library itself while it works.
 _LATE = ("_strptime", "encodings.ascii", "encodings.latin_1", "encodings.idna", "traceback")
+
+
+# The host's functions while modules are imported.
+_STUB = re.compile(r"called trapping stub: applet:host/([a-z-]+)@[0-9.]+#(?:.*)")
 
 
 class BuildError(Exception):
@@ -98,25 +103,31 @@ class Project:
         # Nothing of this machine's own packages may get in.
         nothing = work / "environment" / "lib" / "site-packages"
         nothing.mkdir(parents=True)
-        paths = [each for path in [work / "main", *self.sources] for each in ("-p", str(path))]
+        mounted = [work / "main", *self.sources]
+        paths = [each for path in mounted for each in ("-p", str(path))]
         command = [sys.executable, "-c", "from componentize_py import script; script()"]
         command += ["-q", "-d", str(work / "wit"), "-w", _WORLD]
         command += ["componentize", *paths, "-o", str(output), _MAIN]
         environment = {**os.environ, "VIRTUAL_ENV": str(work / "environment")}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise BuildError(_reason(done.stderr))
+            raise BuildError(reason(done.stderr, mounted))
 
 
-def _reason(text: str) -> str:
-    """What went wrong while the applet's modules were imported, without the tool's own trace."""
-    lines = text.strip().splitlines()
-    begin = next((place for place, line in enumerate(lines) if line.startswith("Traceback")), None)
-    if begin is None:
-        return text.strip()
-    rest = lines[begin:]
-    end = next((place for place, line in enumerate(rest) if line.startswith("Stack backtrace")), None)
-    return "\n".join(rest[:end]).strip()
+def reason(text: str, paths: Sequence[Path]) -> str:
+    """What went wrong while the applet's modules were imported, without the tool's own traces.
+
+    The tool mounts each path as ``/0``, ``/1``…; the answer names the real ones.
+    """
+    called = _STUB.search(text)
+    if called is not None:
+        return f"a module calls the host (`{called[1]}`) while it is imported; the host is there only for hooks"
+    before, marker, after = text.partition("AssertionError: ")
+    text = after if marker else before
+    text = text.partition("\nCaused by:")[0]
+    for place, path in enumerate(paths):
+        text = text.replace(f'File "/{place}/', f'File "{path}/')
+    return text.strip() or "componentize-py fails, and does not say why"
 
 
 def _interface() -> Path:
