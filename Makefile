@@ -12,6 +12,7 @@ demo: program samples
 test: build guests
 	host/with-postgres.sh $(CARGO) test-all
 	cd sdk/rust && $(CARGO) test --quiet
+	cd sdk/python && PYTHONPATH=src python3 -B -m unittest discover --start-directory tests
 
 # The same tests with the generators turned up: hours. Each count may be set by hand.
 test-long: build guests

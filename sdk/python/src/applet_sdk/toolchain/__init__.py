@@ -1,0 +1,1 @@
+"""What ``python -m applet_sdk.build`` does; nothing here gets into a component."""
