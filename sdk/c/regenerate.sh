@@ -14,5 +14,5 @@ mkdir "$wit/deps"
 cp -R "$sdk/../../wit/applet-host@0.1.0" "$wit/deps/host"
 # A world of this name, so that the files and the names in them are not called `applet`.
 printf 'package applet:c;\nworld bindings { include applet:host/applet@0.1.0; }\n' >"$wit/world.wit"
-wit-bindgen c "$wit" --world bindings --out-dir "$sdk/bindings"
+wit-bindgen c "$wit" --world bindings --out-dir "$sdk/bindings" >/dev/null
 cp "$sdk/bindings/bindings_component_type.o" "$sdk/../go/cmd/applet-world/world.o"
