@@ -32,7 +32,7 @@ const (
 func Context() Invocation {
 	result := newBlock(invocationSize)
 	hostContext(result.pointer())
-	defer func() { fromHost = nil }()
+	defer emptyArena()
 	given := view(result.bytes(invocationSize))
 	invocation := Invocation{
 		RequestID:     given.text(0),

@@ -37,13 +37,13 @@ func onDisable() unsafe.Pointer {
 func named(name, nameLength, payload, payloadLength uint32) unsafe.Pointer {
 	hook := string(viewOf(name, nameLength))
 	input := append([]byte{}, viewOf(payload, payloadLength)...)
-	fromHost = nil
+	emptyArena()
 	output, err := callNamed(hook, input)
 	return answered(output, err)
 }
 
 func lifecycle(hook func() error) unsafe.Pointer {
-	fromHost = nil
+	emptyArena()
 	if hook == nil {
 		return answered(nil, nil)
 	}

@@ -51,7 +51,7 @@ func call[T any](written *writer, ask func(result unsafe.Pointer), read func(vie
 	result := newBlock(resultSize)
 	ask(result.pointer())
 	runtime.KeepAlive(written)
-	defer func() { fromHost = nil }()
+	defer emptyArena()
 	given := view(result.bytes(resultSize))
 	if given.boolean(0) {
 		var none T

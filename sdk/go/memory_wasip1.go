@@ -5,14 +5,8 @@ import (
 	"unsafe"
 )
 
-// Blocks that the host knows by their address. Go's collector does not move them, and does not free them as long as
-// they stand here.
-var (
-	// fromHost holds what the host has written, until it is read.
-	fromHost []block
-	// answer holds what the last hook gave, until the next is called.
-	answer []block
-)
+// answer holds what the last hook gave, so that Go's collector leaves it alone until the next is called.
+var answer []block
 
 // block is memory, aligned for everything that the interfaces have.
 type block []uint64
@@ -34,24 +28,25 @@ func (b block) address() uint32 {
 	return uint32(uintptr(b.pointer()))
 }
 
-// The names matter: an export that is called cabi_realloc would be used by the adapter for WASI before Go's runtime
-// has started.
+// room is what the host's results and payloads have to fit into: more than a result may have (4 MiB), with its columns.
+const room = 5 << 20
 
-//go:wasmexport cabi_import_realloc
-func importRealloc(old unsafe.Pointer, oldSize, alignment, newSize uint32) unsafe.Pointer {
-	return reallocate(old, oldSize, newSize)
-}
+// arena is where the host writes. It asks for memory before Go's runtime has started, and at moments when nothing of
+// the applet may call the host, while Go's scheduler reads the clock whenever it likes; and Go does not expect anybody
+// else to make its memory grow. So the functions that give the host memory are none of Go's. The command applet-world
+// adds them to the module: it finds this variable by its mark, and knows what follows it.
+var arena = struct {
+	mark [16]byte
+	// used says how many bytes from the begin of room hold what is to be read next.
+	used uint32
+	// taken says how many bytes at its end are gone for good: the adapter for WASI keeps its own things there.
+	taken uint32
+	room  [room / 8]uint64
+}{mark: [16]byte{'a', 'p', 'p', 'l', 'e', 't', '-', 's', 'd', 'k', ' ', 'a', 'r', 'e', 'n', 'a'}}
 
-//go:wasmexport cabi_export_realloc
-func exportRealloc(old unsafe.Pointer, oldSize, alignment, newSize uint32) unsafe.Pointer {
-	return reallocate(old, oldSize, newSize)
-}
-
-func reallocate(old unsafe.Pointer, oldSize, newSize uint32) unsafe.Pointer {
-	fresh := newBlock(newSize)
-	copy(fresh.bytes(newSize), unsafe.Slice((*byte)(old), oldSize))
-	fromHost = append(fromHost, fresh)
-	return fresh.pointer()
+// emptyArena makes room for what the host writes next, once everything was read.
+func emptyArena() {
+	arena.used = 0
 }
 
 // writer lays out what is handed to the host. Its blocks are kept by whoever keeps it.

@@ -1,17 +1,16 @@
-// Command applet-world says in a module that Go has made which world it is made for, so that `applet package` can make
-// it a component:
+// Command applet-world adds to a module that Go has made what Go cannot make, so that `applet package` can make it a
+// component: which world it is made for, and the function that gives the host memory to write to.
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o module.wasm .
 //	go run applet-sdk/cmd/applet-world module.wasm applet.wasm
 package main
 
 import (
-	"bytes"
 	_ "embed"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // world is an object file that wit-bindgen has made of the world `applet`, for C; sdk/c/regenerate.sh makes it anew.
@@ -20,11 +19,7 @@ import (
 //go:embed world.o
 var world []byte
 
-const (
-	header        = "\x00asm\x01\x00\x00\x00"
-	customSection = 0
-	sectionName   = "component-type:"
-)
+const sectionName = "component-type:"
 
 func main() {
 	if len(os.Args) != 3 {
@@ -42,32 +37,31 @@ func run(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.HasPrefix(module, []byte(header)) {
-		return errors.New(from + " is not a WebAssembly module")
+	sections, err := sectionsOf(module)
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
 	}
-	section, err := worldSection(world)
+	if err := addRealloc(sections); err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	described, err := worldSection()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, append(module, section...), 0o644)
+	return os.WriteFile(to, moduleOf(append(sections, described)), 0o644)
 }
 
-// worldSection finds the custom section that describes the world, and gives it whole.
-func worldSection(object []byte) ([]byte, error) {
-	rest := object[len(header):]
-	for len(rest) > 1 {
-		length, size := binary.Uvarint(rest[1:])
-		begin := 1 + size
-		if size <= 0 || length > uint64(len(rest)-begin) {
-			break
-		}
-		end := begin + int(length)
-		name, nameSize := binary.Uvarint(rest[begin:end])
-		if rest[0] == customSection && nameSize > 0 && name <= uint64(end-begin-nameSize) &&
-			bytes.HasPrefix(rest[begin+nameSize:end], []byte(sectionName)) {
-			return rest[:end], nil
-		}
-		rest = rest[end:]
+// worldSection finds the section that describes the world.
+func worldSection() (section, error) {
+	sections, err := sectionsOf(world)
+	if err != nil {
+		return section{}, err
 	}
-	return nil, errors.New("world.o describes no world")
+	for _, each := range sections {
+		if name, _, err := sized(each.content); each.id == customSection && err == nil &&
+			strings.HasPrefix(string(name), sectionName) {
+			return each, nil
+		}
+	}
+	return section{}, errors.New("world.o describes no world")
 }

@@ -1,7 +1,8 @@
 //! The conformance protocol (`tests/conformance/README.md`), by way of the SDK.
 
 use applet_sdk::{Cell, ColumnType, Error, HookError, Result, Rows, Value, db, log};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 /// A statement as the suite writes it.
@@ -116,25 +117,31 @@ impl Statement {
     }
 }
 
-pub fn query(payload: Query) -> Result<Json, HookError> {
+/// What `query` answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Read, and written anew.
+    Written(Json),
+    /// With the rows as they came.
+    HandedOn { columns: Json, rows: Box<RawValue>, count: usize, truncated: bool, affected: u64 },
+}
+
+pub fn query(payload: Query) -> Result<Answer, HookError> {
     let (sql, parameters) = payload.statement.read()?;
     match payload.encoding {
-        Encoding::Packed => Ok(outcome(db::query(&sql, parameters))),
-        Encoding::Json => {
-            let rows = match db::query_json(&sql, parameters) {
-                Ok(rows) => rows,
-                Err(error) => return Ok(refused(&error)),
-            };
-            let text: Json = serde_json::from_str(rows.text())
-                .map_err(|error| HookError::new("not-json", error.to_string()))?;
-            Ok(json!({
-                "columns": columns(rows.columns()),
-                "rows": text,
-                "count": rows.len(),
-                "truncated": rows.is_truncated(),
-                "affected": rows.affected(),
-            }))
-        }
+        Encoding::Packed => Ok(Answer::Written(outcome(db::query(&sql, parameters)))),
+        Encoding::Json => match db::query_json(&sql, parameters) {
+            Ok(rows) => Ok(Answer::HandedOn {
+                columns: columns(rows.columns()),
+                count: rows.len(),
+                truncated: rows.is_truncated(),
+                affected: rows.affected(),
+                rows: RawValue::from_string(rows.text().to_owned())
+                    .map_err(|error| HookError::new("not-json", error.to_string()))?,
+            }),
+            Err(error) => Ok(Answer::Written(refused(&error))),
+        },
     }
 }
 
