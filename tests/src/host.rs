@@ -51,12 +51,25 @@ pub fn guest(name: &str) -> PathBuf {
     repository().join(format!("tests/guests/target/wasm32-wasip2/release/{name}.wasm"))
 }
 
+/// The lines that applets wrote, of a log in JSON: their level in lower case, and their text.
+pub fn applet_lines(log: &str) -> Vec<(String, String)> {
+    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events
+        .filter(|event| event["target"] == "applet")
+        .map(|event| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&event["level"]).to_lowercase(), text(&event["fields"]["message"]))
+        })
+        .collect()
+}
+
 /// A data directory in which hosts can be started, one after the other.
 #[derive(Debug)]
 pub struct HostDirectory {
     folder: TempDir,
     database: Option<String>,
     settings: Vec<(String, String)>,
+    keeps_log: bool,
 }
 
 impl Default for HostDirectory {
@@ -75,7 +88,7 @@ impl HostDirectory {
         let folder = tempfile::Builder::new().prefix("applet-e2e-").tempdir().unwrap();
         // As root, the private PostgreSQL runs as another user, who has to get through.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-        Self { folder, database: None, settings: Vec::new() }
+        Self { folder, database: None, settings: Vec::new(), keeps_log: false }
     }
 
     /// A new one for hosts on this database instead of a private PostgreSQL.
@@ -94,6 +107,28 @@ impl HostDirectory {
         let name = format!("APPLET_LIMITS_{}", limit.replace('.', "_")).to_ascii_uppercase();
         self.settings.push((name, value.to_string()));
         self
+    }
+
+    /// With all that applets write to their logs: by hosts that serve in [`log`](Self::log), by other commands on
+    /// their standard error. [`applet_lines`] finds it there.
+    #[must_use]
+    pub fn keeping_logs(mut self) -> Self {
+        self.settings.push(("APPLET_LOG".to_owned(), "warn,applet=debug".to_owned()));
+        self.settings.push(("APPLET_LOG_JSON".to_owned(), "true".to_owned()));
+        self.keeps_log = true;
+        self
+    }
+
+    /// The log of hosts that served here.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("host.log")
+    }
+
+    fn errors(&self) -> Stdio {
+        if !self.keeps_log {
+            return Stdio::inherit();
+        }
+        std::fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap().into()
     }
 
     /// With rates and budgets that no test reaches: for tests that put a host under load on purpose.
@@ -150,6 +185,7 @@ impl HostDirectory {
             .command()
             .args(["serve", "--demo-data", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
+            .stderr(self.errors())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -7,6 +7,7 @@
     reason = "a broken test set-up should stop the test"
 )]
 
+pub mod conformance;
 pub mod corpus;
 pub mod host;
 pub mod secured;

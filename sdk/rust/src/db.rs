@@ -2,6 +2,7 @@
 
 use crate::bindings::imports::applet::host::db;
 use crate::builder::{Query, Runner};
+use crate::json_rows::JsonRows;
 use crate::rows::Rows;
 use crate::{FromRow, Result, Value};
 
@@ -22,6 +23,16 @@ use crate::bindings::imports::applet::host::types::Encoding;
 /// What the host refused, and why.
 pub fn query(sql: &str, parameters: impl Into<Vec<Value>>) -> Result<Rows> {
     Ok(db::query(sql, &parameters.into(), Encoding::Packed)?.into())
+}
+
+/// Runs one statement and gives its rows as JSON text, to be handed on as they are: an array of rows, each an
+/// array of values. Whole numbers beyond 2^53, decimals, NaN and infinities are strings.
+///
+/// # Errors
+///
+/// What the host refused, and why.
+pub fn query_json(sql: &str, parameters: impl Into<Vec<Value>>) -> Result<JsonRows> {
+    db::query(sql, &parameters.into(), Encoding::Json)?.try_into()
 }
 
 /// Runs one statement and gives all its rows as this type.

@@ -41,6 +41,28 @@ pub enum ErrorKind {
     Builder,
 }
 
+impl ErrorKind {
+    /// The stable name, for example `permission-denied`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PermissionDenied => "permission-denied",
+            Self::StatementRejected => "statement-rejected",
+            Self::InvalidArgument => "invalid-argument",
+            Self::DataError => "data-error",
+            Self::LimitExceeded => "limit-exceeded",
+            Self::ConstraintViolation => "constraint-violation",
+            Self::Conflict => "conflict",
+            Self::Timeout => "timeout",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::OutcomeUnknown => "outcome-unknown",
+            Self::Internal => "internal",
+            Self::Decode => "decode",
+            Self::Builder => "builder",
+        }
+    }
+}
+
 /// What went wrong, where, and what would allow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {

@@ -35,6 +35,7 @@ pub mod db;
 mod error;
 #[doc(hidden)]
 pub mod hooks;
+mod json_rows;
 pub mod log;
 mod rows;
 mod scalar;
@@ -47,6 +48,7 @@ pub use wit_bindgen::rt;
 
 pub use builder::{Order, Query, Record};
 pub use error::{Error, ErrorKind, HookError, Result};
+pub use json_rows::JsonRows;
 pub use rows::{Cell, Column, ColumnIndex, ColumnType, FromCell, FromRow, Iter, Row, Rows};
 pub use scalar::{Decimal, Json, Uuid};
 pub use time::{Date, Interval, Time, Timestamp};

@@ -282,6 +282,11 @@ fn text(bytes: &[u8]) -> Option<&str> {
 }
 
 impl<'a> Row<'a> {
+    /// The cells, left to right.
+    pub fn cells(&self) -> &[Cell<'a>] {
+        &self.cells
+    }
+
     /// The cell of a column, as this type: `row.get::<i64>("id")?`.
     ///
     /// # Errors

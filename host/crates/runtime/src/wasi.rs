@@ -96,9 +96,10 @@ impl HostMonotonicClock for CoarseClock {
         1_000_000
     }
 
+    /// Never zero: Go takes that for a clock that does not work.
     fn now(&self) -> u64 {
         let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        elapsed.saturating_mul(1_000_000)
+        elapsed.saturating_add(1).saturating_mul(1_000_000)
     }
 }
 

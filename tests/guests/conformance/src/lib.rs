@@ -1,4 +1,8 @@
-//! What an applet may rely on, one hook each; the other languages' guests do the same.
+//! What an applet may rely on, one hook each: those of the conformance protocol, which the guests of all
+//! languages have, and more for the runtime's own tests. Hooks that both have tell them apart by the payload,
+//! which the runtime's tests leave out.
+
+mod protocol;
 
 use std::cell::Cell;
 use std::env;
@@ -12,6 +16,10 @@ use serde_json::{Value as Json, json};
 applet_sdk::export! {
     named: {
         "echo" => echo,
+        "query" => protocol::query,
+        "execute" => protocol::execute,
+        "spin" => protocol::spin,
+        "hoard" => protocol::hoard,
         "count" => count,
         "types" => types,
         "parameters" => parameters,
@@ -130,8 +138,14 @@ fn many_queries(number: u32) -> Result<u32> {
     Ok(number)
 }
 
-fn transaction((): ()) -> Result<u64> {
-    db::transaction(|transaction| transaction.execute("UPDATE clients SET status = $1", params!["kept"]))
+fn transaction(payload: Option<protocol::Transaction>) -> Result<Json, HookError> {
+    if let Some(payload) = payload {
+        return protocol::transaction(payload);
+    }
+    let update = |transaction: &db::Transaction| {
+        transaction.execute("UPDATE clients SET status = $1", params!["kept"])
+    };
+    Ok(db::transaction::<_, Error>(update)?.into())
 }
 
 fn rollback((): ()) -> Result<()> {
@@ -148,9 +162,12 @@ fn transactions_in_a_row((): ()) -> Result<()> {
     Ok(())
 }
 
-fn batch((): ()) -> Result<usize> {
+fn batch(payload: Option<protocol::Batch>) -> Result<Json, HookError> {
+    if let Some(payload) = payload {
+        return protocol::batch(payload);
+    }
     let statements = [("SELECT 1", Vec::new()), ("UPDATE clients SET status = $1", params!["x"].to_vec())];
-    Ok(db::batch(statements)?.len())
+    Ok(db::batch(statements)?.len().into())
 }
 
 fn builder((): ()) -> Result<()> {
@@ -160,7 +177,11 @@ fn builder((): ()) -> Result<()> {
     Ok(())
 }
 
-fn log_lines((): ()) -> Result<(), HookError> {
+fn log_lines(payload: Option<protocol::Line>) -> Result<(), HookError> {
+    if let Some(line) = payload {
+        protocol::write(line);
+        return Ok(());
+    }
     log::debug("one");
     log::info("two");
     log::warn("three");
@@ -172,8 +193,9 @@ fn log_lines((): ()) -> Result<(), HookError> {
     std::io::stdout().flush().map_err(|error| HookError::new("flush", error.to_string()))
 }
 
-fn fail((): ()) -> Result<(), HookError> {
-    Err(HookError::new("out-of-tea", "there is no tea left"))
+fn fail(payload: Option<protocol::Failure>) -> Result<(), HookError> {
+    let tea = || HookError::new("out-of-tea", "there is no tea left");
+    Err(payload.map_or_else(tea, protocol::fail))
 }
 
 fn crash((): ()) -> Result<()> {
@@ -196,7 +218,9 @@ fn upgraded(from: &str) -> Result<(), HookError> {
     Ok(())
 }
 
+/// Fails, which keeps no applet.
 fn uninstalled() -> Result<(), HookError> {
+    log::info("uninstalled");
     Err(HookError::new("not-now", "in the middle of something"))
 }
 

@@ -17,11 +17,12 @@ pub(super) const fn unix_days(days: i32) -> i32 {
     }
 }
 
-/// Microseconds since 1970 from the wire's microseconds since 2000; infinities as for days.
-pub(super) const fn unix_micros(micros: i64) -> i64 {
+/// Microseconds since 1970 from the wire's microseconds since 2000; infinities as for days. `None` for what is
+/// too far in the future to be counted from there, or would be read as infinity.
+pub(super) fn unix_micros(micros: i64) -> Option<i64> {
     match micros {
-        i64::MIN | i64::MAX => micros,
-        _ => micros.saturating_add(EPOCH_MICROS),
+        i64::MIN | i64::MAX => Some(micros),
+        _ => micros.checked_add(EPOCH_MICROS).filter(|moved| *moved != i64::MAX),
     }
 }
 
@@ -160,6 +161,14 @@ mod tests {
         assert_eq!(time(1_500_000), "00:00:01.5");
         assert_eq!(timestamp(-1, Zone::Utc), "1999-12-31T23:59:59.999999Z");
         assert_eq!(timestamp(0, Zone::None), "2000-01-01T00:00:00");
+    }
+
+    #[test]
+    fn s4_70_no_moment_is_taken_for_infinity() {
+        assert_eq!(unix_micros(i64::MAX), Some(i64::MAX));
+        assert_eq!(unix_micros(i64::MAX - EPOCH_MICROS - 1), Some(i64::MAX - 1));
+        assert_eq!(unix_micros(i64::MAX - EPOCH_MICROS), None);
+        assert_eq!(unix_micros(i64::MAX - 1), None);
     }
 
     #[test]

@@ -11,6 +11,21 @@ use super::{calendar, json, numeric, oid};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Damaged;
 
+/// Why a field has no packed cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unpacked {
+    /// It does not hold what its type promises.
+    Damaged,
+    /// A moment that the packed form cannot say.
+    TooFar,
+}
+
+impl From<Damaged> for Unpacked {
+    fn from(Damaged: Damaged) -> Self {
+        Self::Damaged
+    }
+}
+
 /// How to read the fields of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decoder {
@@ -118,7 +133,7 @@ impl Decoder {
     }
 
     /// Appends a field that is not NULL as a packed cell.
-    pub(crate) fn pack(self, bytes: &[u8], out: &mut PackedWriter) -> Result<(), Damaged> {
+    pub(crate) fn pack(self, bytes: &[u8], out: &mut PackedWriter) -> Result<(), Unpacked> {
         match self {
             Self::Boolean => out.cell(&[u8::from(fixed::<1>(bytes)? != [0])]),
             Self::Int16 => out.cell(&i16::from_be_bytes(fixed(bytes)?).to_le_bytes()),
@@ -139,7 +154,8 @@ impl Decoder {
             Self::Date => out.cell(&calendar::unix_days(i32::from_be_bytes(fixed(bytes)?)).to_le_bytes()),
             Self::Time => out.cell(&i64::from_be_bytes(fixed(bytes)?).to_le_bytes()),
             Self::Timestamp | Self::TimestampTz => {
-                out.cell(&calendar::unix_micros(i64::from_be_bytes(fixed(bytes)?)).to_le_bytes());
+                let micros = calendar::unix_micros(i64::from_be_bytes(fixed(bytes)?));
+                out.cell(&micros.ok_or(Unpacked::TooFar)?.to_le_bytes());
             }
             Self::Interval => {
                 let (months, days, micros) = interval(bytes)?;

@@ -13,5 +13,5 @@ mod json;
 mod numeric;
 pub(crate) mod oid;
 
-pub(crate) use decode::{Cursor, Damaged, Decoder};
+pub(crate) use decode::{Cursor, Damaged, Decoder, Unpacked};
 pub(crate) use fit::{Fit, fit};

@@ -4,7 +4,7 @@ use applet_types::{Encoding, ErrorCode, Failure, PackedWriter, RowSet};
 
 use super::error::WireError;
 use super::prepared::Prepared;
-use crate::values::{Cursor, Damaged};
+use crate::values::{Cursor, Damaged, Unpacked};
 
 /// What to do with the rows of a statement.
 #[derive(Debug, Clone, Copy)]
@@ -74,11 +74,10 @@ impl<'a> Collector<'a> {
                 if self.count > 0 {
                     out.push(b',');
                 }
-                json_row(self.prepared, body, out).map(|()| out.len() + 1)
+                json_row(self.prepared, body, out).map(|()| out.len() + 1).map_err(Unpacked::from)
             }
         };
-        let written =
-            written.map_err(|Damaged| WireError::Protocol("a field is not what its type promises"))?;
+        let written = written.map_err(unreadable)?;
         if written > self.fetch.result_bytes {
             return Err(too_large(format!("a result may have at most {} bytes", self.fetch.result_bytes)));
         }
@@ -113,13 +112,25 @@ pub(super) fn too_large(message: String) -> WireError {
         .into()
 }
 
+fn unreadable(why: Unpacked) -> WireError {
+    match why {
+        Unpacked::Damaged => WireError::Protocol("a field is not what its type promises"),
+        Unpacked::TooFar => Failure::new(
+            ErrorCode::OutOfRange,
+            "a timestamp is too far in the future to be counted in microseconds since 1970",
+        )
+        .hint("read it as text: `column::text`")
+        .into(),
+    }
+}
+
 fn fields<'a>(prepared: &Prepared, body: &'a [u8]) -> Result<Cursor<'a>, Damaged> {
     let mut cursor = Cursor::new(body);
     let count = usize::from(cursor.i16()?.cast_unsigned());
     if count == prepared.decoders.len() { Ok(cursor) } else { Err(Damaged) }
 }
 
-fn pack_row(prepared: &Prepared, body: &[u8], out: &mut PackedWriter) -> Result<(), Damaged> {
+fn pack_row(prepared: &Prepared, body: &[u8], out: &mut PackedWriter) -> Result<(), Unpacked> {
     let mut cursor = fields(prepared, body)?;
     for decoder in &prepared.decoders {
         match cursor.field()? {

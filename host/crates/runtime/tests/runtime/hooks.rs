@@ -45,7 +45,13 @@ async fn s4x_8_lifecycle_hooks_are_called_by_their_interface() {
     assert_eq!(applet_code(host.call(component, HookCall::Uninstall).await), "not-now");
     assert_eq!(
         host.log.all(),
-        ["Info: installed", "Info: upgraded from 0.9.0", "Info: enabled", "Info: disabled"]
+        [
+            "Info: installed",
+            "Info: upgraded from 0.9.0",
+            "Info: enabled",
+            "Info: disabled",
+            "Info: uninstalled"
+        ]
     );
 }
 

@@ -1,0 +1,3 @@
+module applet-sdk
+
+go 1.24
