@@ -6,8 +6,9 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use applet_package::{AppletDigest, Package, Source};
 use applet_store::{
-    AppletDigest, ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus, MAX_APPROVAL_VALIDITY,
+    ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus, MAX_APPROVAL_VALIDITY,
     NewApplet, NewApproval, NewPlan, OperationLease, OperationState, PlanRecord, PlanState, State,
     StateChange, StepToken, Store, StoreError, Takeover, Workspace,
 };
@@ -50,8 +51,8 @@ async fn submitted(store: &Store, id: &str, component: &[u8]) -> AppletDigest {
     let package = NewApplet {
         id: &id,
         version: &version,
-        manifest: "id: ai-chat",
-        component,
+        package: &Package::new("id: ai-chat", component),
+        source: &Source::File,
         submitted_by: Some(admin(9)),
     };
     store.submit(&package).await.unwrap().digest
