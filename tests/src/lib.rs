@@ -9,6 +9,7 @@
 
 pub mod corpus;
 pub mod host;
+pub mod registry;
 pub mod secured;
 pub mod sqlgen;
 

@@ -51,7 +51,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["applet-proxy", "applet-registry"]),
     ("rustls-native-certs", &["applet-proxy", "applet-registry"]),
     ("hyper", &["applet-registry"]),
-    ("ed25519-dalek", &["applet-package", "applet-store"]),
     ("axum", &["applet-api", "applet-host"]),
     ("clap", &["applet-host"]),
 ];

@@ -52,7 +52,7 @@ impl Submit {
         let report = submitted.map_err(refused)?;
         output.result(
             &report,
-            format_args!("{} {} submitted, digest {}", report.applet, report.version, report.digest),
+            format_args!("{} {} submitted, digest sha256:{}", report.applet, report.version, report.digest),
         );
         Ok(ExitCode::SUCCESS)
     }

@@ -87,7 +87,7 @@ mod tests {
         for other in ["ghcr.io:443", "evil-ghcr.io", "empty.example", "", "localhost:5000"] {
             assert!(found(other).is_none(), "{other}");
         }
-        assert!(parse(b"[]", "ghcr.io").is_err());
+        assert!(parse(b"7", "ghcr.io").is_err());
         assert!(parse(br#"{"auths": {"a.b": {"auth": "%%%"}}}"#, "a.b").is_err());
         assert!(parse(b"{}", "ghcr.io").unwrap().is_none());
     }

@@ -54,8 +54,8 @@ impl Connector {
         let mut refused = None;
         for address in addresses(origin).await? {
             let Some(there) = self.admit(origin, address, sent_by) else {
-                let by = sent_by.map_or_else(|| "this name".to_owned(), |(registry, _)| registry.to_string());
-                refused = Some(RegistryError::Address(origin.to_string(), by));
+                let sent_by = sent_by.map(|(registry, _)| registry.to_string());
+                refused = Some(RegistryError::Address { host: origin.to_string(), sent_by });
                 continue;
             };
             match timeout(PATIENCE, TcpStream::connect(address)).await {
@@ -128,4 +128,36 @@ fn authorities(file: Option<&Path>) -> Result<RootCertStore, RegistryError> {
         roots.add(certificate).map_err(|error| refused(format!("holds no usable certificate: {error}")))?;
     }
     if roots.is_empty() { Err(refused("holds no certificate in PEM form".to_owned())) } else { Ok(roots) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s4x_10_nobody_is_sent_deeper_into_a_network_than_the_registry_is() {
+        let connector = Connector::new(&Access::default()).unwrap();
+        let origin = |tls| Origin { tls, host: Host::Domain("x.example".to_owned()), port: 443 };
+        let registry = origin(true);
+        let admits = |tls, address: &str, registry_is: Option<Reach>| {
+            let address = SocketAddr::new(address.parse().unwrap(), 443);
+            connector.admit(&origin(tls), address, registry_is.map(|reach| (&registry, reach))).is_some()
+        };
+        let (public, private, own, metadata) = ("8.8.8.8", "10.0.0.1", "127.0.0.1", "169.254.169.254");
+        for address in [public, private, own] {
+            assert!(admits(true, address, None), "an operator may name a registry anywhere: {address}");
+            assert!(admits(true, address, Some(Reach::Machine)), "{address}");
+        }
+        assert!(admits(true, public, Some(Reach::Public)));
+        assert!(!admits(true, private, Some(Reach::Public)));
+        assert!(!admits(true, own, Some(Reach::Public)));
+        assert!(admits(true, private, Some(Reach::Private)));
+        assert!(!admits(true, own, Some(Reach::Private)));
+        for from in [None, Some(Reach::Public), Some(Reach::Machine)] {
+            assert!(!admits(true, metadata, from));
+        }
+        // `localhost` that leads elsewhere.
+        assert!(admits(false, own, None));
+        assert!(!admits(false, public, None) && !admits(false, private, None));
+    }
 }

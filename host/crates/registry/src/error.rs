@@ -36,8 +36,13 @@ pub enum RegistryError {
         reason: String,
     },
     /// An address that nothing is fetched from.
-    #[error("`{0}` is at an address that packages are not fetched from when `{1}` sends us there")]
-    Address(String, String),
+    #[error("`{host}` is at an address that packages are not fetched from{}", by(.sent_by))]
+    Address {
+        /// Who.
+        host: String,
+        /// The registry that sends us there, if one does.
+        sent_by: Option<String>,
+    },
     /// A redirect that is not followed.
     #[error("`{host}` sends us elsewhere: {reason}")]
     Redirect {
@@ -124,6 +129,10 @@ pub enum RegistryError {
     Package(#[from] PackageFault),
 }
 
+fn by(registry: &Option<String>) -> String {
+    registry.as_ref().map(|registry| format!(" when `{registry}` sends us there")).unwrap_or_default()
+}
+
 impl RegistryError {
     /// The stable code.
     pub const fn code(&self) -> &'static str {
@@ -133,7 +142,7 @@ impl RegistryError {
             Self::Insecure(_) => "insecure-transport",
             Self::Authorities(_) => "tls-authorities",
             Self::Tls { .. } => "tls-certificate",
-            Self::Address(..) => "registry-address",
+            Self::Address { .. } => "registry-address",
             Self::Redirect { .. } => "registry-redirect",
             Self::Unauthorized { .. } => "registry-unauthorized",
             Self::NotFound { .. } => "registry-not-found",

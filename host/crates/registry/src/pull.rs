@@ -35,7 +35,7 @@ impl Registry {
             || RegistryError::TooLarge { host: self.origin.to_string(), what: "the package", most };
         let size = usize::try_from(layer.size).ok().filter(|size| *size <= most).ok_or_else(too_large)?;
         // A byte more than announced is a byte too many already.
-        let bytes = self.blob(layer.digest, size).await?;
+        let bytes = self.blob(reference, layer.digest, size).await?;
         self.is_what_was_asked_for("a package", &bytes, layer.digest)?;
         Ok(Pulled { bytes, digest })
     }
@@ -50,7 +50,7 @@ impl Registry {
         let answer = self.ask(ask.header(ACCEPT, MANIFEST_TYPE), Right::Pull).await?;
         match answer.status {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(self.not_found(&name)),
+            StatusCode::NOT_FOUND => return Err(self.not_found(reference)),
             _ => return Err(self.refused(&answer)),
         }
         let digest = Sha256Digest::of(&answer.body);
@@ -62,12 +62,17 @@ impl Registry {
         Ok((answer.body, digest))
     }
 
-    async fn blob(&self, digest: Sha256Digest, size: usize) -> Result<Vec<u8>, RegistryError> {
+    async fn blob(
+        &self,
+        reference: &Reference,
+        digest: Sha256Digest,
+        size: usize,
+    ) -> Result<Vec<u8>, RegistryError> {
         let ask = Ask::get(self.url(&format!("blobs/{digest}"))?, "the package", size);
         let answer = self.ask(ask, Right::Pull).await?;
         match answer.status {
             StatusCode::OK => Ok(answer.body),
-            StatusCode::NOT_FOUND => Err(self.not_found(&digest.to_string())),
+            StatusCode::NOT_FOUND => Err(self.not_found(reference)),
             _ => Err(self.refused(&answer)),
         }
     }
@@ -86,8 +91,7 @@ impl Registry {
         }
     }
 
-    fn not_found(&self, what: &str) -> RegistryError {
-        let what = format!("{}/{what}", self.repository().name());
-        RegistryError::NotFound { host: self.origin.to_string(), what }
+    fn not_found(&self, reference: &Reference) -> RegistryError {
+        RegistryError::NotFound { host: self.origin.to_string(), what: reference.to_string() }
     }
 }
