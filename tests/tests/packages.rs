@@ -158,7 +158,10 @@ fn s4x_10_a_package_goes_to_a_registry_and_comes_back_as_it_was() {
     assert_eq!(fs::read(&back).unwrap(), fs::read(&package).unwrap());
     let pinned = pushed["reference"].as_str().unwrap();
     desk.ok(&["pull", pinned.trim_start_matches("oci://"), "-o", &back]);
-    assert_eq!(desk.code(&["pull", &registry.reference("acme/ai-chat:2"), "-o", &back]), "registry-not-found");
+    assert_eq!(
+        desk.code(&["pull", &registry.reference("acme/ai-chat:2"), "-o", &back]),
+        "registry-not-found"
+    );
     let unknown = registry.reference(&format!("acme/ai-chat@sha256:{}", "0".repeat(64)));
     assert_eq!(desk.code(&["pull", &unknown, "-o", &back]), "registry-not-found");
 
@@ -254,7 +257,8 @@ fn s4x_10_an_operators_policy_is_asked_at_submit_at_install_and_at_every_call() 
     let package = desk.text("a.applet");
     let made = desk.ok(&["keygen", "--out", &desk.text("acme.key")]);
     let key = made["public"].as_str().unwrap();
-    let strict = write_policy(&desk, "strict.yaml", &format!("  allow_unsigned: false\n  signers: ['{key}']"));
+    let strict =
+        write_policy(&desk, "strict.yaml", &format!("  allow_unsigned: false\n  signers: ['{key}']"));
     let blocking = write_policy(&desk, "blocking.yaml", "  blocked: [ai-chat]");
     let host = desk.directory.serve();
     let workspace = ["--workspace", ALDER.workspace];

@@ -83,14 +83,17 @@ fn assets(
     if manifest.assets().is_empty() {
         return Ok(Vec::new());
     }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder =
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let folder = folder.canonicalize().map_err(crate::wiring::told)?;
     manifest
         .assets()
         .iter()
         .map(|path| {
-            let missing = |why: String| CommandError::usage(format!("`{path}`, which the manifest lists: {why}"));
-            let found = folder.join(path.as_str()).canonicalize().map_err(|error| missing(error.to_string()))?;
+            let missing =
+                |why: String| CommandError::usage(format!("`{path}`, which the manifest lists: {why}"));
+            let found =
+                folder.join(path.as_str()).canonicalize().map_err(|error| missing(error.to_string()))?;
             // A link in a project of somebody else's could have whoever packs it publish their own files.
             if !found.starts_with(&folder) {
                 return Err(missing("it is a link out of the manifest's folder".to_owned()));

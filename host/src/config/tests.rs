@@ -111,8 +111,10 @@ fn s4_60_what_is_shown_reads_back_and_holds_no_secret() {
 /// Spec: S4x.10
 #[test]
 fn s4x_10_the_policy_for_packages_reads_back_and_what_would_not_hold_is_refused() {
-    let key = format!("ai-chat=ed25519:{}", "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
-    let text = format!("packages:\n  signers: ['{key}']\n  blocked: [notes]\n  registries: [ghcr.io/acme, file]");
+    let key =
+        format!("ai-chat=ed25519:{}", "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    let text =
+        format!("packages:\n  signers: ['{key}']\n  blocked: [notes]\n  registries: [ghcr.io/acme, file]");
     let config = parse(&text, &[]).ok().unwrap();
     assert!(config.packages.policy().is_ok());
     assert!(parse(&config.to_string(), &[]).ok().unwrap().packages == config.packages);
@@ -120,7 +122,10 @@ fn s4x_10_the_policy_for_packages_reads_back_and_what_would_not_hold_is_refused(
         ("packages: {allow_unsigned: false}", "packages.allow_unsigned: nobody's signature is trusted"),
         ("packages: {blocked: notes}", "packages.blocked: expected a list of texts"),
         ("packages: {blocked: [1]}", "packages.blocked: expected a list of texts"),
-        ("packages: {signers: ['ed25519:00']}", "packages.signers: `ed25519:00`: the key has 2 hexadecimal digits"),
+        (
+            "packages: {signers: ['ed25519:00']}",
+            "packages.signers: `ed25519:00`: the key has 2 hexadecimal digits",
+        ),
         ("packages: {registries: ['http://x.y']}", "packages.registries: `http://x.y`: neither a registry"),
         ("packages: {signer: []}", "packages.signer: there is no such key; did you mean `signers`?"),
     ] {

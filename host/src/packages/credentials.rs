@@ -42,7 +42,9 @@ pub(super) fn from_input(username: &str) -> Result<Credentials, CommandError> {
 /// What `config.json` says of a registry; nothing when there is no such file. Programs that it names are not
 /// run.
 pub(super) fn written_down(registry: &str) -> Result<Option<Credentials>, CommandError> {
-    let Some(file) = file(std::env::var_os("DOCKER_CONFIG"), std::env::var_os("HOME")) else { return Ok(None) };
+    let Some(file) = file(std::env::var_os("DOCKER_CONFIG"), std::env::var_os("HOME")) else {
+        return Ok(None);
+    };
     if !file.is_file() {
         return Ok(None);
     }
@@ -94,7 +96,8 @@ mod tests {
 
     #[test]
     fn s4x_10_the_file_of_logins_is_where_other_tools_have_it() {
-        let path = |folder: Option<&str>, home: Option<&str>| file(folder.map(Into::into), home.map(Into::into));
+        let path =
+            |folder: Option<&str>, home: Option<&str>| file(folder.map(Into::into), home.map(Into::into));
         assert_eq!(path(Some("/etc/docker"), Some("/home/ann")), Some("/etc/docker/config.json".into()));
         assert_eq!(path(None, Some("/home/ann")), Some("/home/ann/.docker/config.json".into()));
         assert_eq!(path(Some(""), None), None);

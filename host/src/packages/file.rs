@@ -29,9 +29,8 @@ pub(crate) fn read_file(file: &Path, most: usize) -> Result<Vec<u8>, CommandErro
 
 /// Writes a file whole or not at all.
 pub(crate) fn write_file(file: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    let failed = |error: std::io::Error| {
-        CommandError::usage(format!("cannot write `{}`: {error}", file.display()))
-    };
+    let failed =
+        |error: std::io::Error| CommandError::usage(format!("cannot write `{}`: {error}", file.display()));
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mode = fs::metadata(file).map_or_else(|_| Permissions::from_mode(0o666), |about| about.permissions());
     let mut written = tempfile::Builder::new()

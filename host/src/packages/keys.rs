@@ -25,13 +25,11 @@ pub(crate) fn new_key(file: &Path, public: &Path) -> Result<PublicKey, CommandEr
 fn create(file: &Path, mode: u32, text: &str) -> Result<(), CommandError> {
     let name = file.display();
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
-    opened.and_then(|mut opened| opened.write_all(text.as_bytes())).map_err(|error| {
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                CommandError::usage(format!("`{name}` is there already, and keys are not overwritten"))
-            }
-            _ => CommandError::usage(format!("cannot write `{name}`: {error}")),
+    opened.and_then(|mut opened| opened.write_all(text.as_bytes())).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            CommandError::usage(format!("`{name}` is there already, and keys are not overwritten"))
         }
+        _ => CommandError::usage(format!("cannot write `{name}`: {error}")),
     })
 }
 
@@ -54,8 +52,7 @@ pub(crate) fn named_key(named: &str) -> Result<PublicKey, CommandError> {
         return named.parse().map_err(|error| CommandError::usage(format!("`{named}`: {error}")));
     }
     let text = text(Path::new(named))?;
-    PublicKey::from_text_or_file(&text)
-        .map_err(|error| CommandError::usage(format!("`{named}`: {error}")))
+    PublicKey::from_text_or_file(&text).map_err(|error| CommandError::usage(format!("`{named}`: {error}")))
 }
 
 fn text(file: &Path) -> Result<String, CommandError> {

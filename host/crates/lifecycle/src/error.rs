@@ -266,12 +266,14 @@ impl LifecycleError {
 }
 
 fn other_files(missing: &[String], unlisted: &[String]) -> String {
-    let named = |files: &[String]| {
-        files.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", ")
-    };
+    let named =
+        |files: &[String]| files.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", ");
     let mut said = Vec::new();
     if !missing.is_empty() {
-        said.push(format!("`assets` of the manifest lists {}, which the package does not carry", named(missing)));
+        said.push(format!(
+            "`assets` of the manifest lists {}, which the package does not carry",
+            named(missing)
+        ));
     }
     if !unlisted.is_empty() {
         said.push(format!("the package carries {}, which the manifest does not list", named(unlisted)));

@@ -5,8 +5,7 @@ use applet_manifest::ValidatedManifest;
 use applet_package::AppletDigest;
 use applet_plan::{Offer, Plan, Side};
 use applet_store::{
-    Applet, InstallationStatus, NewPlan, OperationState, PlanKind, PlanRecord, State,
-    StateChange,
+    Applet, InstallationStatus, NewPlan, OperationState, PlanKind, PlanRecord, State, StateChange,
 };
 use applet_types::{AppletId, Grants, OperationId, Version, WorkspaceId};
 

@@ -222,10 +222,7 @@ impl<'a> Package<'a> {
 /// # Errors
 ///
 /// [`PackageFault::Signature`].
-pub fn signers(
-    signatures: &[Signature],
-    digest: AppletDigest,
-) -> Result<Vec<PublicKey>, PackageFault> {
+pub fn signers(signatures: &[Signature], digest: AppletDigest) -> Result<Vec<PublicKey>, PackageFault> {
     signatures.iter().map(|signature| signature.signer_of(digest)).collect()
 }
 

@@ -150,7 +150,8 @@ impl InstallPolicy {
             true | false => None,
         };
         faults.extend(
-            promise.map(|message| PolicyFault { key: "packages.allow_unsigned", message: message.to_owned() }),
+            promise
+                .map(|message| PolicyFault { key: "packages.allow_unsigned", message: message.to_owned() }),
         );
         if faults.is_empty() { Ok(policy) } else { Err(faults) }
     }
@@ -196,7 +197,8 @@ impl InstallPolicy {
         }
         // An applet that has signers of its own is not everybody's whose key is good for the others.
         let counts = |signer: &&Signer| if bound { own(signer) } else { signer.applet.is_none() };
-        let trusted = self.signers.iter().filter(counts).any(|signer| candidate.signers.contains(&signer.key));
+        let trusted =
+            self.signers.iter().filter(counts).any(|signer| candidate.signers.contains(&signer.key));
         if trusted { Ok(()) } else { Err(PolicyRefusal::UnknownSigner(candidate.applet.clone())) }
     }
 }
@@ -209,7 +211,8 @@ impl Origin {
                 let (from, name) = (reference.repository().registry(), reference.repository().name());
                 // Whole parts of the name: `ghcr.io/acme` does not stand for `ghcr.io/acme-evil`.
                 let inside = |within: &String| {
-                    name.strip_prefix(within.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    name.strip_prefix(within.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 };
                 registry == from && within.as_ref().is_none_or(inside)
             }
@@ -239,7 +242,9 @@ fn entries<T>(
 
 fn signer(text: &str) -> Result<Signer, String> {
     let (applet, key) = match text.split_once('=') {
-        Some((applet, key)) => (Some(applet.trim().parse::<AppletId>().map_err(|error| error.to_string())?), key),
+        Some((applet, key)) => {
+            (Some(applet.trim().parse::<AppletId>().map_err(|error| error.to_string())?), key)
+        }
         None => (None, text),
     };
     let key = key.trim().parse().map_err(|error: crate::InvalidKey| error.to_string())?;
@@ -312,7 +317,11 @@ mod tests {
         assert_eq!(asked(&strict, "notes", &[], "file"), "package-unsigned");
         assert_eq!(asked(&strict, "notes", &[key(9)], "file"), "signer-not-trusted");
         assert_eq!(asked(&strict, "notes", &[key(9), key(1)], "file"), "in");
-        assert_eq!(asked(&strict, "notes", &[key(2)], "file"), "signer-not-trusted", "a key of another applet");
+        assert_eq!(
+            asked(&strict, "notes", &[key(2)], "file"),
+            "signer-not-trusted",
+            "a key of another applet"
+        );
         assert_eq!(asked(&strict, "ai-chat", &[key(1)], "file"), "signer-not-trusted", "it has its own");
         assert_eq!(asked(&strict, "ai-chat", &[key(2)], "file"), "in");
         // A key bound to an applet binds the applet, also where others come in unsigned.
@@ -355,8 +364,12 @@ mod tests {
         assert_eq!(asked(&files, "ai-chat", &[], "file"), "in");
         assert_eq!(asked(&files, "ai-chat", &[], "oci://ghcr.io/acme:1"), "source-not-allowed");
         // Nothing is known of where it came from.
-        let candidate =
-            Candidate { applet: &"ai-chat".parse().unwrap(), digest: digest("x"), signers: &[], sources: &[] };
+        let candidate = Candidate {
+            applet: &"ai-chat".parse().unwrap(),
+            digest: digest("x"),
+            signers: &[],
+            sources: &[],
+        };
         assert!(files.admit(&candidate).is_err());
     }
 

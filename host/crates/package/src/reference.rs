@@ -89,7 +89,8 @@ impl FromStr for Reference {
         let invalid = |expected| InvalidReference::new(text, expected);
         let (named, digest) = match text.split_once('@') {
             Some((named, digest)) => {
-                let digest = digest.parse().map_err(|_| invalid("`@` is followed by `sha256:` and 64 digits"))?;
+                let digest =
+                    digest.parse().map_err(|_| invalid("`@` is followed by `sha256:` and 64 digits"))?;
                 (named, Some(digest))
             }
             None => (text, None),
@@ -104,7 +105,9 @@ impl FromStr for Reference {
             None => (path, None),
         };
         if !is_repository(name) || registry.len() + 1 + name.len() > LONGEST_NAME {
-            return Err(invalid("a repository's name is lower-case letters and digits, with `/ . _ -` between"));
+            return Err(invalid(
+                "a repository's name is lower-case letters and digits, with `/ . _ -` between",
+            ));
         }
         if !tag.is_none_or(is_tag) {
             return Err(invalid("a tag is at most 128 letters, digits, `_`, `.` and `-`"));
@@ -203,12 +206,36 @@ mod tests {
         let digest = format!("sha256:{}", "ab".repeat(32));
         let long = format!("localhost/{}:1", "a/".repeat(130) + "a");
         for text in [
-            "", "ai-chat", "ai-chat:1", "acme/ai-chat:1", "library/ai-chat", "localhost/ai-chat",
-            "localhost/:1", "localhost//a:1", "localhost/A:1", "localhost/a:", "localhost/a:-1",
-            "localhost/a..b:1", "localhost/a___b:1", "localhost/-a:1", "localhost/a/../b:1", "localhost/a b:1",
-            "user@localhost/a:1", "http://localhost/a:1", "localhost:0/a:1", "localhost:99999/a:1",
-            "localhost:+80/a:1", "exa mple.com/a:1", "-x.example/a:1", "[::1/a:1", "[zz]/a:1",
-            "localhost/a@sha256:00", "localhost/a:1?x=y", "localhost/a:1#x", "localhost/a%2f:1", &long,
+            "",
+            "ai-chat",
+            "ai-chat:1",
+            "acme/ai-chat:1",
+            "library/ai-chat",
+            "localhost/ai-chat",
+            "localhost/:1",
+            "localhost//a:1",
+            "localhost/A:1",
+            "localhost/a:",
+            "localhost/a:-1",
+            "localhost/a..b:1",
+            "localhost/a___b:1",
+            "localhost/-a:1",
+            "localhost/a/../b:1",
+            "localhost/a b:1",
+            "user@localhost/a:1",
+            "http://localhost/a:1",
+            "localhost:0/a:1",
+            "localhost:99999/a:1",
+            "localhost:+80/a:1",
+            "exa mple.com/a:1",
+            "-x.example/a:1",
+            "[::1/a:1",
+            "[zz]/a:1",
+            "localhost/a@sha256:00",
+            "localhost/a:1?x=y",
+            "localhost/a:1#x",
+            "localhost/a%2f:1",
+            &long,
             &format!("localhost/a@{}", digest.to_uppercase()),
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");

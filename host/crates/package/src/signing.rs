@@ -35,7 +35,9 @@ pub enum InvalidKey {
     #[error("the key is 32 bytes that are no Ed25519 public key")]
     NoKey,
     /// A file that `applet keygen` did not write, or that somebody has changed.
-    #[error("this is not a private key as `applet keygen` writes it: a line `secret ed25519:…` and a line `public ed25519:…`")]
+    #[error(
+        "this is not a private key as `applet keygen` writes it: a line `secret ed25519:…` and a line `public ed25519:…`"
+    )]
     File,
     /// The two lines of a private key's file belong to two keys.
     #[error("the secret and the public key in this file do not belong together")]

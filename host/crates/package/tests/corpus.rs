@@ -48,17 +48,20 @@ fn package() -> impl Strategy<Value = Vec<u8>> {
     let content = proptest::collection::vec(any::<u8>(), 0..48);
     let assets = proptest::collection::btree_map(path, content.clone(), 0..5);
     let seeds = proptest::collection::vec(1_u8..5, 0..3);
-    ("[ -~\n]{0,40}", content, assets, seeds).prop_filter_map("paths clash", |(manifest, component, assets, seeds)| {
-        let assets = assets
-            .iter()
-            .map(|(path, bytes)| Some(Asset { path: path.parse().ok()?, bytes: bytes.as_slice() }))
-            .collect::<Option<Vec<_>>>()?;
-        let mut package = Package::with_assets(&manifest, &component, assets).ok()?;
-        for seed in seeds {
-            package.sign(&PrivateKey::from_seed(&[seed; 32])).ok()?;
-        }
-        Some(package.to_bytes())
-    })
+    ("[ -~\n]{0,40}", content, assets, seeds).prop_filter_map(
+        "paths clash",
+        |(manifest, component, assets, seeds)| {
+            let assets = assets
+                .iter()
+                .map(|(path, bytes)| Some(Asset { path: path.parse().ok()?, bytes: bytes.as_slice() }))
+                .collect::<Option<Vec<_>>>()?;
+            let mut package = Package::with_assets(&manifest, &component, assets).ok()?;
+            for seed in seeds {
+                package.sign(&PrivateKey::from_seed(&[seed; 32])).ok()?;
+            }
+            Some(package.to_bytes())
+        },
+    )
 }
 
 /// One way to spoil a file.
@@ -77,7 +80,8 @@ enum Change {
 fn change() -> impl Strategy<Value = Change> {
     let at = any::<prop::sample::Index>;
     let some = || proptest::collection::vec(any::<u8>(), 1..24);
-    let numbers = prop_oneof![any::<u64>(), 0_u64..300, Just(u64::MAX), Just(1 << 63), Just(u64::from(u32::MAX))];
+    let numbers =
+        prop_oneof![any::<u64>(), 0_u64..300, Just(u64::MAX), Just(1 << 63), Just(u64::from(u32::MAX))];
     prop_oneof![
         at().prop_map(Change::Cut),
         (at(), 1_u8..).prop_map(|(place, bits)| Change::Flip(place, bits)),
@@ -139,9 +143,16 @@ fn g30_changed_packages_are_refused_or_are_packages() {
         })
         .unwrap();
     // Cases that all fail at the first byte would prove nothing.
-    for code in ["not-a-package", "package-truncated", "package-trailing-bytes", "package-order", "package-path",
-        "package-too-many-parts", "signature-invalid", "taken"]
-    {
+    for code in [
+        "not-a-package",
+        "package-truncated",
+        "package-trailing-bytes",
+        "package-order",
+        "package-path",
+        "package-too-many-parts",
+        "signature-invalid",
+        "taken",
+    ] {
         assert!(seen.borrow().contains_key(code), "no case came to `{code}`: {seen:?}");
     }
 }
@@ -169,7 +180,9 @@ fn g30_no_byte_of_a_signed_package_can_change() {
 /// Spec: G30
 #[test]
 fn g30_archives_are_no_packages() {
-    for start in [&b"PK\x03\x04"[..], b"\x1f\x8b\x08\0", b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"Rar!\x1a\x07"] {
+    for start in
+        [&b"PK\x03\x04"[..], b"\x1f\x8b\x08\0", b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"Rar!\x1a\x07"]
+    {
         let bytes = [start, &[0; 512]].concat();
         assert_eq!(Package::parse(&bytes, &LIMITS), Err(PackageFault::NotAPackage));
     }

@@ -49,8 +49,7 @@ impl Connector {
         origin: &Origin,
         sent_by: Option<(&Origin, Reach)>,
     ) -> Result<(Box<dyn Stream>, Reach), RegistryError> {
-        let unreachable =
-            |reason: String| RegistryError::Unreachable { host: origin.to_string(), reason };
+        let unreachable = |reason: String| RegistryError::Unreachable { host: origin.to_string(), reason };
         let mut refused = None;
         for address in addresses(origin).await? {
             let Some(there) = self.admit(origin, address, sent_by) else {
@@ -68,7 +67,12 @@ impl Connector {
         Err(refused.unwrap_or_else(|| unreachable("it has no address".to_owned())))
     }
 
-    fn admit(&self, origin: &Origin, address: SocketAddr, sent_by: Option<(&Origin, Reach)>) -> Option<Reach> {
+    fn admit(
+        &self,
+        origin: &Origin,
+        address: SocketAddr,
+        sent_by: Option<(&Origin, Reach)>,
+    ) -> Option<Reach> {
         let there = reach(address.ip())?;
         let deep_enough = sent_by.is_none_or(|(_, registry)| there <= registry);
         // A name for this machine that leads elsewhere would carry plain text there.

@@ -28,7 +28,9 @@ pub enum RegistryError {
     #[error("certificates of authorities: {0}")]
     Authorities(String),
     /// It does not prove its name.
-    #[error("`{host}` does not prove its name by TLS: {reason}; --root-cert names an authority's certificate")]
+    #[error(
+        "`{host}` does not prove its name by TLS: {reason}; --root-cert names an authority's certificate"
+    )]
     Tls {
         /// Who.
         host: String,

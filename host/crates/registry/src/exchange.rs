@@ -77,8 +77,10 @@ pub(crate) async fn exchange(
 }
 
 async fn run(origin: &Origin, stream: Box<dyn Stream>, ask: &Ask) -> Result<Answer, RegistryError> {
-    let broken =
-        |error: hyper::Error| RegistryError::Unreachable { host: origin.to_string(), reason: error.to_string() };
+    let broken = |error: hyper::Error| RegistryError::Unreachable {
+        host: origin.to_string(),
+        reason: error.to_string(),
+    };
     let late = || RegistryError::Timeout(origin.to_string());
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
@@ -93,7 +95,8 @@ async fn run(origin: &Origin, stream: Box<dyn Stream>, ask: &Ask) -> Result<Answ
     let request = request(origin, ask)?;
     // Sending a body can take longer than an answer; the whole has its own bound.
     let patience = if ask.body.is_empty() { SILENCE } else { WHOLE };
-    let answer = timeout(patience, sender.send_request(request)).await.map_err(|_| late())?.map_err(broken)?;
+    let answer =
+        timeout(patience, sender.send_request(request)).await.map_err(|_| late())?.map_err(broken)?;
     let (head, body) = answer.into_parts();
     let body = collect(origin, ask, body).await?;
     Ok(Answer { status: head.status, headers: head.headers, body })

@@ -56,10 +56,8 @@ struct Annotations<'a> {
 /// The manifest of a package: the same bytes for the same package, so that its digest there is known before it
 /// is pushed.
 pub(crate) fn write(package: &[u8], title: Title<'_>) -> Vec<u8> {
-    let annotations = || Annotations {
-        title: format!("{}-{}.applet", title.name, title.version),
-        version: title.version,
-    };
+    let annotations =
+        || Annotations { title: format!("{}-{}.applet", title.name, title.version), version: title.version };
     let written = Written {
         schema_version: 2,
         media_type: MANIFEST_TYPE,

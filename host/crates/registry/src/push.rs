@@ -65,7 +65,8 @@ impl Registry {
             StatusCode::NOT_FOUND => {}
             _ => return Err(self.refused(&answer)),
         }
-        let ask = Ask { method: Method::POST, ..Ask::get(self.url("blobs/uploads/")?, "an answer", REMARK_BYTES) };
+        let ask =
+            Ask { method: Method::POST, ..Ask::get(self.url("blobs/uploads/")?, "an answer", REMARK_BYTES) };
         let from = ask.url.clone();
         let answer = self.ask(ask, Right::Push).await?;
         self.expect(&answer, StatusCode::ACCEPTED)?;

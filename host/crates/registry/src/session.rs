@@ -130,8 +130,7 @@ impl Registry {
     }
 
     async fn follow(&self, mut ask: Ask, mut answer: Answer) -> Result<Answer, RegistryError> {
-        let elsewhere =
-            |reason| RegistryError::Redirect { host: self.origin.to_string(), reason };
+        let elsewhere = |reason| RegistryError::Redirect { host: self.origin.to_string(), reason };
         for _ in 0..REDIRECTS {
             let location = answer.header(LOCATION).ok_or_else(|| elsewhere("it does not say where"))?;
             let next = ask.url.join(location).map_err(|_| elsewhere("to no place"))?;
@@ -181,7 +180,8 @@ impl Registry {
             Right::Push => "pull,push",
         };
         let scope = format!("repository:{}:{rights}", self.repository.name());
-        let pairs = service.map(|service| ("service", service)).into_iter().chain([("scope", scope.as_str())]);
+        let pairs =
+            service.map(|service| ("service", service)).into_iter().chain([("scope", scope.as_str())]);
         url.query_pairs_mut().extend_pairs(pairs);
         let mut headers = Vec::new();
         if let Some(credentials) = &self.access.credentials {

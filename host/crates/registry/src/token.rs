@@ -118,7 +118,9 @@ mod tests {
     fn s4x_10_a_token_is_one_that_a_header_can_hold() {
         assert_eq!(token(br#"{"token":"abc"}"#).unwrap(), "abc");
         assert_eq!(token(br#"{"access_token":"abc","expires_in":3}"#).unwrap(), "abc");
-        for body in [&b"{}"[..], b"[]", b"", br#"{"token":""}"#, br#"{"token":"a\r\nHost: x"}"#, br#"{"token":7}"#] {
+        for body in
+            [&b"{}"[..], b"[]", b"", br#"{"token":""}"#, br#"{"token":"a\r\nHost: x"}"#, br#"{"token":7}"#]
+        {
             assert!(token(body).is_none());
         }
     }

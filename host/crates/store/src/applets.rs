@@ -68,7 +68,10 @@ struct Row {
 fn applet(row: Row) -> Result<Applet, StoreError> {
     let applet = Applet {
         id: row.id.parse().map_err(|error| StoreError::damaged("read an applet's id", error))?,
-        version: row.version.parse().map_err(|error| StoreError::damaged("read an applet's version", error))?,
+        version: row
+            .version
+            .parse()
+            .map_err(|error| StoreError::damaged("read an applet's version", error))?,
         digest: row.digest.parse().map_err(|error| StoreError::damaged("read an applet's digest", error))?,
         component: row
             .component_digest
@@ -216,11 +219,13 @@ async fn keep_asset(
     record: &AssetRecord,
     bytes: &[u8],
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO applet_host.assets (digest, bytes) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING")
-        .bind(record.digest.to_string())
-        .bind(bytes)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(StoreError::database("keep an asset"))
+    sqlx::query(
+        "INSERT INTO applet_host.assets (digest, bytes) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING",
+    )
+    .bind(record.digest.to_string())
+    .bind(bytes)
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(StoreError::database("keep an asset"))
 }

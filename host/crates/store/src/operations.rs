@@ -19,8 +19,8 @@ use crate::granted::Granted;
 use crate::installations::{StateChange, change_state};
 use crate::plans::{lock_installation, open_plan};
 use crate::{
-    ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease,
-    PlanRecord, PlanState, State, StepToken, Store, StoreError, locks,
+    ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease, PlanRecord, PlanState,
+    State, StepToken, Store, StoreError, locks,
 };
 
 /// How far an operation has come.

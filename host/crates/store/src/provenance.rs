@@ -46,7 +46,10 @@ impl Store {
         if sources.is_empty() {
             sources.push(Source::File);
         }
-        Ok(Provenance { signatures: signatures.into_iter().map(signature).collect::<Result<_, _>>()?, sources })
+        Ok(Provenance {
+            signatures: signatures.into_iter().map(signature).collect::<Result<_, _>>()?,
+            sources,
+        })
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use applet_package::{AppletDigest, Package, Source};
 use applet_store::{
-    ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus, MAX_APPROVAL_VALIDITY,
-    NewApplet, NewApproval, NewPlan, OperationLease, OperationState, PlanRecord, PlanState, State,
-    StateChange, StepToken, Store, StoreError, Takeover, Workspace,
+    ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus, MAX_APPROVAL_VALIDITY, NewApplet,
+    NewApproval, NewPlan, OperationLease, OperationState, PlanRecord, PlanState, State, StateChange,
+    StepToken, Store, StoreError, Takeover, Workspace,
 };
 use applet_types::{
     Actor, Columns, ErrorCode, Failure, Grants, Limits, PhysicalTable, RequestId, TenantId, UserId,

@@ -49,10 +49,8 @@ impl AssetPath {
         let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::new());
         paths.into_iter().find(|path| {
             let file = path.0.to_ascii_lowercase();
-            let above: Vec<String> = file
-                .match_indices('/')
-                .filter_map(|(end, _)| file.get(..end).map(str::to_owned))
-                .collect();
+            let above: Vec<String> =
+                file.match_indices('/').filter_map(|(end, _)| file.get(..end).map(str::to_owned)).collect();
             let clashes = folders.contains(&file) || above.iter().any(|folder| files.contains(folder));
             folders.extend(above);
             !files.insert(file) || clashes
@@ -112,9 +110,33 @@ mod tests {
         let long = "a".repeat(101);
         let deep = "a/".repeat(8) + "a";
         for path in [
-            "", "/", "/etc/passwd", "..", "../x", "a/../b", "a/..", "./a", "a//b", "a/", "a\\b", "c:/x", "c:x",
-            "a\0b", "a b", "ä", ".git/config", "-rf", "a/-x", "a.", "manifest.yaml", "MANIFEST.yaml",
-            "component.wasm", "a\nb", "\u{202e}a", &long, &deep,
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "../x",
+            "a/../b",
+            "a/..",
+            "./a",
+            "a//b",
+            "a/",
+            "a\\b",
+            "c:/x",
+            "c:x",
+            "a\0b",
+            "a b",
+            "ä",
+            ".git/config",
+            "-rf",
+            "a/-x",
+            "a.",
+            "manifest.yaml",
+            "MANIFEST.yaml",
+            "component.wasm",
+            "a\nb",
+            "\u{202e}a",
+            &long,
+            &deep,
         ] {
             assert!(path.parse::<AssetPath>().is_err(), "{path:?}");
         }

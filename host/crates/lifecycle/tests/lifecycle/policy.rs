@@ -103,7 +103,11 @@ async fn s4x_10_signatures_are_checked_again_from_what_was_kept() {
     let forge = "UPDATE applet_host.applet_signatures SET signature = set_byte(signature, 95, 1)";
     database.run(forge).await;
     assert_eq!(strict.install(1).await.unwrap_err().code(), "signature-invalid");
-    assert_eq!(host.install(1).await.unwrap_err().code(), "signature-invalid", "also where none is asked for");
+    assert_eq!(
+        host.install(1).await.unwrap_err().code(),
+        "signature-invalid",
+        "also where none is asked for"
+    );
     database.run("TRUNCATE applet_host.applet_signatures").await;
     strict.lifecycle.submit(&admin(1), &package, &Source::File).await.unwrap();
     strict.install(1).await.unwrap();
@@ -170,9 +174,10 @@ async fn s4x_11_the_files_in_a_package_are_those_that_the_manifest_lists() {
     assert_eq!(submit(&[&terms, &logo]).await.unwrap().digest, first.digest);
     let kept = host.store.applet(first.digest).await.unwrap().unwrap();
     assert_eq!(kept.assets.len(), 2);
-    assert_eq!(database.texts("SELECT encode(bytes, 'escape') FROM applet_host.assets ORDER BY 1").await, [
-        "# Terms", "<svg/>"
-    ]);
+    assert_eq!(
+        database.texts("SELECT encode(bytes, 'escape') FROM applet_host.assets ORDER BY 1").await,
+        ["# Terms", "<svg/>"]
+    );
     let changed = submit(&[&logo, &asset("terms.md", b"# Other terms")]).await.unwrap();
     assert_ne!(changed.digest, first.digest);
     // What is in the database is what was approved, files included.

@@ -1,8 +1,8 @@
 //! From one version to another (SPEC S4.32-35, F7, Decision 5): tables, grants, consent, hooks, races.
 
 use applet_lifecycle::{
-    Decision, Fault, FaultPoint, Faults, HookOutcome, LifecycleError, Package, Silent, Source, UpgradeOptions,
-    UpgradeReport,
+    Decision, Fault, FaultPoint, Faults, HookOutcome, LifecycleError, Package, Silent, Source,
+    UpgradeOptions, UpgradeReport,
 };
 use applet_store::{Installation, OperationState, State};
 use applet_types::{HookCall, HookError, Operation, Version};

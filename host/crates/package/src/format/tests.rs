@@ -80,8 +80,25 @@ fn s4x_10_signatures_of_another_package_spoil_all() {
 #[test]
 fn g30_names_that_lead_out_of_a_folder_are_refused() {
     for name in [
-        "", "/etc/passwd", "../x", "a/../../x", "..", ".", "a/", "a//b", "a\\b", "C:\\x", "a\0b", ".ssh/id",
-        "component.wasm", "Manifest.yaml", "a\nb", "-rf", "\u{202e}gpj.exe", "con/../x", "~root/x ",
+        "",
+        "/etc/passwd",
+        "../x",
+        "a/../../x",
+        "..",
+        ".",
+        "a/",
+        "a//b",
+        "a\\b",
+        "C:\\x",
+        "a\0b",
+        ".ssh/id",
+        "component.wasm",
+        "Manifest.yaml",
+        "a\nb",
+        "-rf",
+        "\u{202e}gpj.exe",
+        "con/../x",
+        "~root/x ",
     ] {
         assert_eq!(code(&with(&[(name.as_bytes(), b"")])), "package-path", "{name:?}");
     }
@@ -152,7 +169,8 @@ fn g30_nothing_is_larger_than_the_operator_allows() {
 
 #[test]
 fn s4x_10_other_files_are_told_apart_from_damaged_packages() {
-    for bytes in [&b""[..], b"PK\x03\x04", b"\x1f\x8b\x08", b"\0asm\x01\0\0\0", b"applet2\n", b"APPLET2\r\n"] {
+    for bytes in [&b""[..], b"PK\x03\x04", b"\x1f\x8b\x08", b"\0asm\x01\0\0\0", b"applet2\n", b"APPLET2\r\n"]
+    {
         assert_eq!(code(bytes), "not-a-package");
     }
     assert_eq!(code(b"APPLET1\n\0\0"), "package-old");
