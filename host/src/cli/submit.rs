@@ -46,7 +46,7 @@ impl Submit {
             .map_err(|fault| packages::faulty(&self.package, &fault))?;
         pin.check(package.digest())?;
         let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
-        output.progress("compiling the component");
+        output.progress("checking the package and compiling its component");
         let submitted = host.lifecycle.submit(&context, &package, &source).await;
         host.close().await?;
         let report = submitted.map_err(refused)?;

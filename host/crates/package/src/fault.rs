@@ -38,6 +38,9 @@ pub enum PackageFault {
     /// A name that could lead out of a folder, or that not every system can write.
     #[error(transparent)]
     Path(#[from] applet_types::InvalidAssetPath),
+    /// A name longer than any path is; it is not repeated.
+    #[error("a name in the package has {0} bytes")]
+    LongName(usize),
     /// Two files that cannot lie beside each other.
     #[error("the package holds `{0}` twice, or as a file and a folder")]
     Duplicate(String),
@@ -66,7 +69,7 @@ impl PackageFault {
             Self::TrailingBytes(_) => "package-trailing-bytes",
             Self::PartCount(_) | Self::SignatureCount(_) => "package-too-many-parts",
             Self::Beginning(_) | Self::Order(_) => "package-order",
-            Self::Path(_) => "package-path",
+            Self::Path(_) | Self::LongName(_) => "package-path",
             Self::Duplicate(_) => "package-duplicate",
             Self::ManifestText => "package-manifest",
             Self::Signature(_) | Self::SignatureKey => "signature-invalid",

@@ -27,6 +27,9 @@ const COMPONENT: &str = "component.wasm";
 /// Parts of a package: manifest, component and assets.
 pub const MOST_PARTS: usize = AssetPath::MOST + 2;
 
+/// Bytes of a name that is looked at, and repeated where it is refused: more than a path can have.
+const LONGEST_NAME: usize = 255;
+
 /// Signatures of a package.
 pub const MOST_SIGNATURES: usize = 16;
 
@@ -228,6 +231,9 @@ pub fn signers(signatures: &[Signature], digest: AppletDigest) -> Result<Vec<Pub
 
 fn assets<'a>(parts: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<Vec<Asset<'a>>, PackageFault> {
     let asset = |(name, bytes): (&[u8], &'a [u8])| {
+        if name.len() > LONGEST_NAME {
+            return Err(PackageFault::LongName(name.len()));
+        }
         // What is not UTF-8 is no path either way; the lossy text is for the error only.
         let path = String::from_utf8_lossy(name).parse::<AssetPath>()?;
         Ok(Asset { path, bytes })

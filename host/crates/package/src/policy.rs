@@ -96,7 +96,7 @@ pub enum PolicyRefusal {
     Blocked(String),
     /// It came from somewhere else.
     #[error(
-        "this host takes no packages from `{0}`: whoever runs the host names what it takes from in \
+        "this host takes no packages from {0}: whoever runs the host names what it takes from in \
          `packages.registries` of its configuration"
     )]
     Source(String),
@@ -168,7 +168,13 @@ impl InstallPolicy {
         if self.registries.is_empty() || candidate.sources.iter().any(allowed) {
             return Ok(());
         }
-        let source = candidate.sources.last().map_or_else(|| "nowhere".to_owned(), Source::to_string);
+        let source = candidate.sources.last().map_or_else(
+            || "nowhere".to_owned(),
+            |source| match source {
+                Source::File => "files (`file`)".to_owned(),
+                Source::Registry(_) => format!("`{source}`"),
+            },
+        );
         Err(PolicyRefusal::Source(source))
     }
 

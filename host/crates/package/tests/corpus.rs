@@ -37,7 +37,7 @@ fn examine(bytes: &[u8]) -> &'static str {
             }
         }
         Err(fault) => {
-            assert!(fault.to_string().len() < 1_024, "a message as long as the file");
+            assert!(fault.to_string().len() < 4_096, "a message as long as the file");
             fault.code()
         }
     }

@@ -104,6 +104,8 @@ fn g30_names_that_lead_out_of_a_folder_are_refused() {
     }
     assert_eq!(code(&with(&[(b"a\xff", b"")])), "package-path", "not UTF-8");
     assert_eq!(code(&with(&[(&[b'a'; 60_000], b"")])), "package-path", "very long");
+    let long = with(&[(&[0; 60_000], b"")]);
+    assert!(Package::parse(&long, &LIMITS).unwrap_err().to_string().len() < 100);
     assert_eq!(code(&with(&[(b"a", b"")])), "taken");
 }
 

@@ -37,8 +37,8 @@ impl Store {
     /// When the database refuses.
     pub async fn record_refusal(&self, refusal: &Refusal<'_>) -> Result<(), StoreError> {
         let Refusal { request, tenant, applet, operation, about, code, .. } = refusal;
-        tracing::warn!(%request, %tenant, %applet, operation, about, code, "refused by the operator's policy");
         if !self.has_audit().await? {
+            tracing::warn!(%request, %tenant, %applet, operation, about, code, "refused by the operator's policy");
             return Ok(());
         }
         sqlx::query(
