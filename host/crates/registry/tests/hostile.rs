@@ -344,7 +344,20 @@ async fn s4x_10_no_text_of_a_registry_reaches_the_terminal() {
 /// Spec: S4x.10, G44
 #[tokio::test]
 async fn s4x_10_a_registry_with_an_authority_is_spoken_with_by_tls_or_not_at_all() {
-    let plain = with(manifest(), package()).await;
+    // What a server that speaks plain text says to a handshake.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let came = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&came);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            let mut bytes = [0; 64];
+            let count = stream.read(&mut bytes).await.unwrap();
+            heard.lock().unwrap().extend_from_slice(&bytes[..count]);
+        }
+    });
+    let plain = Hostile { port, heads: Arc::default(), sent: Arc::default() };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, "no certificate").unwrap();
@@ -354,5 +367,6 @@ async fn s4x_10_a_registry_with_an_authority_is_spoken_with_by_tls_or_not_at_all
     let authority = rcgen::CertificateParams::new(vec!["ca".to_owned()]).unwrap().self_signed(&key).unwrap();
     std::fs::write(&file, authority.pem()).unwrap();
     assert_eq!(plain.pull_as(":1", &access).await.unwrap_err().code(), "tls-certificate");
-    assert!(plain.heads().is_empty());
+    // The first byte of a handshake, and not of a request.
+    assert_eq!(came.lock().unwrap().first(), Some(&22));
 }
