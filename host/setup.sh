@@ -41,6 +41,17 @@ fi
 
 # Tests of the shared read cache start servers of their own.
 command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing+=(redis-server redis-tools)
+
+# Tests of packages in registries start one of their own. Debian's package would start one for everybody, on
+# every interface: its service is masked first.
+if ! command -v docker-registry >/dev/null; then
+    unit=/etc/systemd/system/docker-registry.service
+    if [ -d /run/systemd/system ] && ! [ -e "$unit" ]; then
+        say "masking docker-registry.service, so that installing the package starts no registry"
+        as_root ln -s /dev/null "$unit" || stop "please mask docker-registry.service as an administrator"
+    fi
+    missing+=(docker-registry)
+fi
 [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 
 # Applets are compiled for wasm32-wasip2.

@@ -8,7 +8,7 @@ mod endpoint;
 mod housekeeping;
 mod lifecycle_hooks;
 mod output;
-mod package;
+mod packages;
 mod service;
 mod shutdown;
 mod sql;

@@ -142,6 +142,7 @@ impl Host {
             }),
             limits,
             manifests: manifest,
+            policy: config.packages.policy()?,
             now: Instant::now,
             faults: Faults::from_environment().map_err(told)?,
         });

@@ -131,6 +131,13 @@ impl HostDirectory {
         std::fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap().into()
     }
 
+    /// With this variable of the environment, for every command.
+    #[must_use]
+    pub fn with_setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// With rates and budgets that no test reaches: for tests that put a host under load on purpose.
     #[must_use]
     pub fn under_load(self) -> Self {

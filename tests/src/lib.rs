@@ -10,6 +10,7 @@
 pub mod conformance;
 pub mod corpus;
 pub mod host;
+pub mod registry;
 pub mod secured;
 pub mod sqlgen;
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use applet_api::token::{Caller, Role};
 use applet_api::{HookRequest, Hooks};
-use applet_lifecycle::{Decision, Package};
+use applet_lifecycle::{Decision, Package, Source};
 use applet_types::{AppletId, Encoding, Invocation, RequestId, Statement, UserId};
 use clap::Args;
 use uuid::Uuid;
@@ -133,7 +133,7 @@ impl Stage {
         let report = self
             .host
             .lifecycle
-            .submit(&context(&caller), Package { manifest, component })
+            .submit(&context(&caller), &Package::new(manifest, component), &Source::File)
             .await
             .map_err(refused)?;
         self.output

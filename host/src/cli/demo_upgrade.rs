@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use applet_lifecycle::{Decision, LifecycleError, Package, UpgradeOptions};
+use applet_lifecycle::{Decision, LifecycleError, Package, Source, UpgradeOptions};
 use applet_types::Version;
 
 use super::demo::{Stage, admin_of};
@@ -32,8 +32,8 @@ impl Stage {
         let (lifecycle, output) = (&self.host.lifecycle, self.output);
         let admin = context(&admin_of(tenant));
         let text = fs::read_to_string(manifest).map_err(told)?;
-        let package = Package { manifest: &text, component };
-        let submitted = lifecycle.submit(&admin, package).await.map_err(refused)?;
+        let package = Package::new(&text, component);
+        let submitted = lifecycle.submit(&admin, &package, &Source::File).await.map_err(refused)?;
         output.progress(format_args!(
             "\n8. {}: version {} is submitted, and asks for more than was granted",
             tenant.name, submitted.version

@@ -17,11 +17,14 @@ mod grants;
 mod install;
 mod installations;
 mod invoke;
+mod keygen;
 mod operator;
 mod package;
 mod plan;
 mod purge;
+mod push;
 mod serve;
+mod sign;
 mod sql;
 mod submit;
 mod token;
@@ -108,6 +111,11 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Package(package::Package),
+    Keygen(keygen::Keygen),
+    Sign(sign::Sign),
+    Verify(sign::Verify),
+    Push(push::Push),
+    Pull(push::Pull),
     Submit(submit::Submit),
     Plan(plan::PlanCommand),
     Approve(approve::Approve),
@@ -157,6 +165,11 @@ impl Cli {
             Command::Demo(command) => command.run(output).await,
             Command::Check(command) => command.run(output),
             Command::Package(command) => command.run(output),
+            Command::Keygen(command) => command.run(output),
+            Command::Sign(command) => command.run(output),
+            Command::Verify(command) => command.run(output),
+            Command::Push(command) => command.run(output).await,
+            Command::Pull(command) => command.run(output).await,
             Command::Submit(command) => command.run(output).await,
             Command::Plan(command) => command.run(output).await,
             Command::Approve(command) => command.run(output).await,

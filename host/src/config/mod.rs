@@ -8,6 +8,7 @@
 
 mod audit;
 mod limits;
+mod packages;
 mod place;
 mod problem;
 mod read;
@@ -25,6 +26,7 @@ use serde_json::Value;
 
 pub(crate) use audit::AuditConfig;
 pub(crate) use limits::LimitsConfig;
+pub(crate) use packages::PackagesConfig;
 pub(crate) use place::PlaceConfig;
 pub(crate) use security::SecurityConfig;
 pub(crate) use serve::ServeConfig;
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) security: SecurityConfig,
     /// The audit trail.
     pub(crate) audit: AuditConfig,
+    /// Which packages may come in.
+    pub(crate) packages: PackagesConfig,
     /// What applets, and the host itself, are held to.
     pub(crate) limits: LimitsConfig,
 }
@@ -85,7 +89,8 @@ impl Config {
         // Kinds and ranges are checked; what is left to be wrong is the one text with a form of its own.
         let config: Self = serde_json::from_value(values)
             .map_err(|error| vec![Problem::new("serve.listen", error.to_string())])?;
-        let problems = config.limits.contradictions();
+        let mut problems = config.limits.contradictions();
+        problems.extend(config.packages.problems());
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 }

@@ -63,7 +63,11 @@ fn leaf(place: &Value, document: &Yaml) -> Result<Value, &'static str> {
         (Value::Null, Yaml::Null) => Ok(Value::Null),
         (Value::String(_) | Value::Null, _) => Err("text"),
         (Value::Object(_), _) => Err("a mapping"),
-        (Value::Array(_), _) => Err("nothing that can be set here"),
+        (Value::Array(_), Yaml::Sequence(items)) => {
+            let texts = items.iter().map(|item| item.as_str().map(|text| Value::String(text.to_owned())));
+            texts.collect::<Option<Vec<_>>>().map(Value::Array).ok_or("a list of texts")
+        }
+        (Value::Array(_), _) => Err("a list of texts"),
     }
 }
 

@@ -37,7 +37,7 @@ impl fmt::Display for Config {
     /// YAML. A text is written as JSON writes it, which YAML reads the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let values = as_json(&self.redacted());
-        for section in ["place", "serve", "security", "audit"] {
+        for section in ["place", "serve", "security", "audit", "packages"] {
             writeln!(f, "{section}:")?;
             for (key, value) in values.get(section).and_then(Value::as_object).into_iter().flatten() {
                 writeln!(f, "  {key}: {value}")?;

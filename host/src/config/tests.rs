@@ -38,7 +38,7 @@ fn s4_60_unknown_keys_are_refused_with_their_path_and_what_was_meant() {
         ),
         (
             "zebra: 1",
-            "zebra: there is no such key; known are `audit`, `limits`, `place`, `security`, `serve`",
+            "zebra: there is no such key; known are `audit`, `limits`, `packages`, `place`, `security`, `serve`",
         ),
         ("limits: 7", "limits: expected a mapping"),
         ("limits: {host: {sessions: many}}", "limits.host.sessions: expected a whole number"),
@@ -106,6 +106,32 @@ fn s4_60_what_is_shown_reads_back_and_holds_no_secret() {
     let again = parse(&config.to_string(), &[]).ok().unwrap();
     assert!(again.limits == config.limits && again.serve == config.serve);
     assert!(again.audit.strict && again.security.insecure_transport);
+}
+
+/// Spec: S4x.10
+#[test]
+fn s4x_10_the_policy_for_packages_reads_back_and_what_would_not_hold_is_refused() {
+    let key =
+        format!("ai-chat=ed25519:{}", "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    let text =
+        format!("packages:\n  signers: ['{key}']\n  blocked: [notes]\n  registries: [ghcr.io/acme, file]");
+    let config = parse(&text, &[]).ok().unwrap();
+    assert!(config.packages.policy().is_ok());
+    assert!(parse(&config.to_string(), &[]).ok().unwrap().packages == config.packages);
+    for (text, expected) in [
+        ("packages: {allow_unsigned: false}", "packages.allow_unsigned: nobody's signature is trusted"),
+        ("packages: {blocked: notes}", "packages.blocked: expected a list of texts"),
+        ("packages: {blocked: [1]}", "packages.blocked: expected a list of texts"),
+        (
+            "packages: {signers: ['ed25519:00']}",
+            "packages.signers: `ed25519:00`: the key has 2 hexadecimal digits",
+        ),
+        ("packages: {registries: ['http://x.y']}", "packages.registries: `http://x.y`: neither a registry"),
+        ("packages: {signer: []}", "packages.signer: there is no such key; did you mean `signers`?"),
+    ] {
+        let said = parse(text, &[]).err().unwrap();
+        assert!(said.contains(expected), "{text}: {said}");
+    }
 }
 
 #[test]

@@ -98,6 +98,10 @@ impl Service {
             .await
             .map_err(|error| HookError::Host(Failure::from(error)))?
             .ok_or_else(|| CallError::NotInstalled(key.2.clone()))?;
+        let admitted = self.host.lifecycle.admit_running(&found.applet, found.digest);
+        admitted.map_err(|refusal| {
+            HookError::Host(Failure::new(ErrorCode::AppletDisabled, refusal.to_string()))
+        })?;
         self.get_ready_for(&found).await?;
         // What was approved, and no more than the operator gives now (SPEC S4.60).
         found.limits = Arc::new(found.limits.lowered_to(self.host.lifecycle.limits()));

@@ -215,6 +215,10 @@ impl<'a> Departure<'a> {
             (self.approved.tenant(), self.approved.workspace(), self.approved.applet());
         let Some(status) = store.installation(tenant, workspace, applet).await? else { return Ok(None) };
         let Some((_, grants)) = store.installed(&status).await? else { return Ok(None) };
+        // The operator wants none of its code to run; it goes without a word.
+        if self.lifecycle.admit_running(applet, package.digest).is_err() {
+            return Ok(None);
+        }
         let limits = load(&package.manifest)?.limits(&self.lifecycle.parts.limits);
         Ok(Some(Invocation {
             request,

@@ -2,6 +2,7 @@
 
 use applet_datasource::twin::TwinReport;
 use applet_manifest::{SelectionError, Violations};
+use applet_package::{PackageFault, PolicyRefusal};
 use applet_plan::PlanRefusal;
 use applet_store::{ApprovalRefusal, StoreError};
 use applet_types::{ErrorCode, ErrorGroup, Failure, HookError, Version};
@@ -23,6 +24,20 @@ pub enum LifecycleError {
     /// The manifest is invalid; all violations.
     #[error("the manifest is invalid:\n{0}")]
     Manifest(Violations),
+    /// The package cannot be used as it is, or a signature is not one over it.
+    #[error(transparent)]
+    Package(#[from] PackageFault),
+    /// The operator's policy does not let it in.
+    #[error(transparent)]
+    Policy(#[from] PolicyRefusal),
+    /// The package carries other files than the manifest lists (SPEC S4x.11).
+    #[error("{}", other_files(.missing, .unlisted))]
+    Assets {
+        /// Listed, and not there.
+        missing: Vec<String>,
+        /// There, and not listed.
+        unlisted: Vec<String>,
+    },
     /// The component cannot be used.
     #[error("the component cannot be used: {0}")]
     Component(Failure),
@@ -122,6 +137,9 @@ impl LifecycleError {
             Self::NotFound(_) => "not-found",
             Self::NotAdmin => "not-admin",
             Self::Manifest(_) => ErrorCode::ManifestInvalid.as_str(),
+            Self::Package(fault) => fault.code(),
+            Self::Policy(refusal) => refusal.code(),
+            Self::Assets { .. } => "assets-differ",
             Self::Component(failure) => failure.code.as_str(),
             Self::HooksMissing(_) => "hook-not-exported",
             Self::Refused(_) | Self::Plan(_) => "plan-impossible",
@@ -152,8 +170,10 @@ impl LifecycleError {
     pub const fn http_status(&self) -> u16 {
         match self {
             Self::NotFound(_) | Self::NothingToUninstall => 404,
-            Self::NotAdmin => 403,
+            Self::NotAdmin | Self::Policy(_) => 403,
             Self::Manifest(_)
+            | Self::Package(_)
+            | Self::Assets { .. }
             | Self::HooksMissing(_)
             | Self::Refused(_)
             | Self::Plan(_)
@@ -207,6 +227,9 @@ impl LifecycleError {
             Self::NotFound(_)
             | Self::NotAdmin
             | Self::Manifest(_)
+            | Self::Package(_)
+            | Self::Policy(_)
+            | Self::Assets { .. }
             | Self::Component(_)
             | Self::HooksMissing(_)
             | Self::Refused(_)
@@ -236,9 +259,26 @@ impl LifecycleError {
             Self::Manifest(_) | Self::HooksMissing(_) => {
                 Failure::new(ErrorCode::ManifestInvalid, self.to_string())
             }
+            Self::Policy(_) | Self::Package(_) => Failure::new(ErrorCode::NotGranted, self.to_string()),
             _ => Failure::new(ErrorCode::Internal, self.to_string()),
         }
     }
+}
+
+fn other_files(missing: &[String], unlisted: &[String]) -> String {
+    let named =
+        |files: &[String]| files.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", ");
+    let mut said = Vec::new();
+    if !missing.is_empty() {
+        said.push(format!(
+            "`assets` of the manifest lists {}, which the package does not carry",
+            named(missing)
+        ));
+    }
+    if !unlisted.is_empty() {
+        said.push(format!("the package carries {}, which the manifest does not list", named(unlisted)));
+    }
+    said.join("; ")
 }
 
 /// What an admin is told: only what somebody can do about it.

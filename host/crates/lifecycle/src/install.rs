@@ -7,6 +7,7 @@ use applet_store::{
 };
 use applet_types::{AppletId, ErrorCode, Failure, OperationId, RequestId, WorkspaceId};
 
+use crate::admission::Asked;
 use crate::planning::{compute, is_served, offered};
 use crate::steps::Work;
 use crate::submit::load;
@@ -64,6 +65,7 @@ impl Lifecycle {
             return Err(ApprovalRefusal::Missing.into());
         }
         let package = store.applet(open.applet_digest).await?.ok_or(LifecycleError::NotFound("applet"))?;
+        self.admit(Asked::by(ctx, "install").about(status), &package).await?;
         let now = self.recompute(status, &package).await?;
         if now.digest() != open.digest {
             self.keep(ctx, status, &package, &now).await?;

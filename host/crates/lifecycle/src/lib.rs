@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`Lifecycle`], then `install.rs`; [`transition`] is the state machine.
 
+mod admission;
 mod approve;
 mod changes;
 mod context;
@@ -39,6 +40,7 @@ use applet_types::{Applets, Limits, ManifestLimits, Secret};
 
 pub use applet_datasource::twin::{TwinReport, TwinTable, TwinVerdict};
 pub use applet_manifest::{GrantRef, Selection};
+pub use applet_package::{AppletDigest, Asset, InstallPolicy, Package, Source};
 pub use applet_plan::{Estimate, ExportFormat, Fate, GrantLine, GrantsDelta, RetireMode, UninstallPlan};
 pub use approve::Decision;
 pub use context::{OpContext, Standing};
@@ -51,7 +53,6 @@ pub use progress::{Progress, Silent};
 pub use purge::{PurgeReport, PurgedRows, WaitingRows};
 pub use report::{HookOutcome, InstallReport, SubmitReport, SwitchReport, TableOutcome};
 pub use state::{Event, IllegalTransition, transition};
-pub use submit::Package;
 pub use uninstall::{Finished, PlannedUninstall};
 pub use upgrade::{ConsentNeeded, UpgradeOptions, UpgradeReport};
 
@@ -70,6 +71,8 @@ pub struct Parts {
     pub limits: Limits,
     /// How large a manifest that is submitted may be.
     pub manifests: ManifestLimits,
+    /// What the operator lets onto the host.
+    pub policy: InstallPolicy,
     /// The monotonic clock.
     pub now: fn() -> Instant,
     /// Faults to inject; none outside tests.

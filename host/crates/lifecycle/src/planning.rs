@@ -2,13 +2,14 @@
 
 use applet_catalog::Catalog;
 use applet_manifest::ValidatedManifest;
+use applet_package::AppletDigest;
 use applet_plan::{Offer, Plan, Side};
 use applet_store::{
-    Applet, AppletDigest, InstallationStatus, NewPlan, OperationState, PlanKind, PlanRecord, State,
-    StateChange,
+    Applet, InstallationStatus, NewPlan, OperationState, PlanKind, PlanRecord, State, StateChange,
 };
 use applet_types::{AppletId, Grants, OperationId, Version, WorkspaceId};
 
+use crate::admission::Asked;
 use crate::submit::load;
 use crate::{Event, FaultPoint, Lifecycle, LifecycleError, OpContext, transition};
 
@@ -57,6 +58,7 @@ impl Lifecycle {
             .ensure_installation(ctx.tenant, workspace, applet)
             .await?
             .ok_or(LifecycleError::NotFound("workspace"))?;
+        self.admit(Asked::by(ctx, "plan").about(&status), &package).await?;
         let manifest = load(&package.manifest)?;
         for table in manifest.tables() {
             // Checked again when the table is made: another applet may be installed in between.

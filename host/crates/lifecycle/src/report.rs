@@ -1,8 +1,9 @@
 //! What operations report; all of it serialises to JSON.
 
 use applet_datasource::twin::TwinReport;
+use applet_package::{AppletDigest, PublicKey};
 use applet_plan::GrantLine;
-use applet_store::{AppletDigest, State};
+use applet_store::State;
 use applet_types::{AppletId, ComponentDigest, InstallationId, OperationId, Version};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,10 @@ pub struct SubmitReport {
     pub imports: Vec<String>,
     /// Interfaces that it exports.
     pub exports: Vec<String>,
+    /// Whose signatures it carries.
+    pub signers: Vec<PublicKey>,
+    /// Where it came from: `file`, or `oci://…`.
+    pub source: String,
 }
 
 /// What an installation did (SPEC S4.31).

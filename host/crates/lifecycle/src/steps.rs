@@ -20,6 +20,7 @@ use applet_types::{Actor, Budget, HookCall, Invocation, RequestId, SqlName, Vers
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::admission::Asked;
 use crate::planning::{compute, offered};
 use crate::submit::load;
 use crate::upgrade::withheld;
@@ -73,7 +74,7 @@ impl<'a> Work<'a> {
         // One change of applets' tables at a time, so that what is read stays true until it is changed.
         locks::acquire(&mut admin, Lock::ApplyPlan).await?;
         let mut catalog = self.lifecycle.read_catalog(&mut admin).await?.catalog;
-        let target = self.target(&catalog).await?;
+        let target = self.target(&catalog, request).await?;
         self.come_back(&mut admin, &target.granted).await?;
         if self.adjust(&mut admin, &target.granted, &catalog).await? {
             catalog = self.lifecycle.read_catalog(&mut admin).await?.catalog;
@@ -107,12 +108,13 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// What was approved, compared with what is there now: the package by its digest, the database by the
-    /// plan that it leads to.
-    async fn target(&mut self, catalog: &Catalog) -> Result<Target, LifecycleError> {
+    /// What was approved, compared with what is there now: the package by its digest and the operator's policy,
+    /// the database by the plan that it leads to.
+    async fn target(&mut self, catalog: &Catalog, request: RequestId) -> Result<Target, LifecycleError> {
         let store = &self.lifecycle.parts.store;
         let package = store.applet(self.plan.applet_digest()).await?;
         let package = package.ok_or(LifecycleError::NotFound("applet"))?;
+        self.lifecycle.admit(Asked::to_apply(&self.plan, request), &package).await?;
         let manifest = load(&package.manifest)?;
         let status =
             store.installation(self.plan.tenant(), self.plan.workspace(), self.plan.applet()).await?;

@@ -1,9 +1,13 @@
 //! Taking in a package.
 
-use applet_manifest::{Hooks, LifecycleHook, ValidatedManifest};
-use applet_store::NewApplet;
-use applet_types::{ComponentDigest, ErrorCode, Failure, Limits, ManifestLimits};
+use std::collections::BTreeSet;
 
+use applet_manifest::{Hooks, LifecycleHook, ValidatedManifest};
+use applet_package::{Asset, Package, Source};
+use applet_store::NewApplet;
+use applet_types::{AssetPath, ComponentDigest, ErrorCode, Failure, Limits, ManifestLimits};
+
+use crate::admission::Asked;
 use crate::{FaultPoint, Lifecycle, LifecycleError, OpContext, SubmitReport};
 
 /// The package of our interfaces in WIT.
@@ -12,36 +16,33 @@ const INTERFACES: &str = "applet:host/";
 /// The interface through which named hooks are called.
 const NAMED_HOOKS: &str = "named-hooks";
 
-/// A package: the manifest's text and one component.
-#[derive(Debug, Clone, Copy)]
-pub struct Package<'a> {
-    /// The text of `manifest.yaml`.
-    pub manifest: &'a str,
-    /// The bytes of the component.
-    pub component: &'a [u8],
-}
-
 impl Lifecycle {
-    /// Checks a package and keeps it: the manifest, the component (compiled in a process of its own), and
-    /// that every hook that the manifest lists is exported (SPEC S4x.8, S4x.11). Nothing runs, and no
-    /// tenant has it yet. The same bytes again are the same applet.
+    /// Checks a package and keeps it: the manifest, that it carries the files which the manifest lists, its
+    /// signatures, the operator's policy, the component (compiled in a process of its own), and that every hook
+    /// that the manifest lists is exported (SPEC S4x.8, S4x.10, S4x.11). Nothing runs, and no tenant has it
+    /// yet. The same content again is the same applet.
     ///
     /// # Errors
     ///
-    /// [`LifecycleError::Manifest`] with every violation, [`LifecycleError::Component`],
+    /// [`LifecycleError::Manifest`] with every violation, [`LifecycleError::Assets`],
+    /// [`LifecycleError::Package`], [`LifecycleError::Policy`], [`LifecycleError::Component`],
     /// [`LifecycleError::HooksMissing`].
     pub async fn submit(
         &self,
         ctx: &OpContext,
-        package: Package<'_>,
+        package: &Package<'_>,
+        source: &Source,
     ) -> Result<SubmitReport, LifecycleError> {
         ctx.manage()?;
         let (size, host) = (&self.parts.manifests, &self.parts.limits);
-        let manifest = applet_manifest::load_within(package.manifest.as_bytes(), size, host)
+        let manifest = applet_manifest::load_within(package.manifest().as_bytes(), size, host)
             .map_err(LifecycleError::Manifest)?;
+        same_assets(&manifest, package.assets())?;
+        let named = (manifest.id(), manifest.version());
+        self.admit_package(Asked::by(ctx, "submit"), named, package, source).await?;
         let component =
-            self.parts.applets.inspect(package.component).await.map_err(LifecycleError::Component)?;
-        if component.digest != ComponentDigest::of(package.component) {
+            self.parts.applets.inspect(package.component()).await.map_err(LifecycleError::Component)?;
+        if component.digest != ComponentDigest::of(package.component()) {
             let reason = "it is a core module; `applet package` makes a component of it";
             return Err(LifecycleError::Component(Failure::new(ErrorCode::ManifestInvalid, reason)));
         }
@@ -56,8 +57,8 @@ impl Lifecycle {
             .submit(&NewApplet {
                 id: manifest.id(),
                 version: manifest.version(),
-                manifest: package.manifest,
-                component: package.component,
+                package,
+                source,
                 submitted_by: ctx.user(),
             })
             .await?;
@@ -70,6 +71,8 @@ impl Lifecycle {
             component: kept.component,
             imports: component.imports,
             exports: component.exports,
+            signers: package.signers()?,
+            source: source.to_string(),
         })
     }
 }
@@ -79,6 +82,22 @@ impl Lifecycle {
 pub(crate) fn load(manifest: &str) -> Result<ValidatedManifest, LifecycleError> {
     applet_manifest::load_within(manifest.as_bytes(), &ManifestLimits::MAXIMUM, &Limits::MAXIMUM)
         .map_err(LifecycleError::Manifest)
+}
+
+/// A file that the manifest does not name was reviewed by nobody; one that is named and is not there is
+/// missed by whoever goes by the manifest.
+fn same_assets(manifest: &ValidatedManifest, assets: &[Asset<'_>]) -> Result<(), LifecycleError> {
+    let listed = manifest.assets();
+    let carried: BTreeSet<&AssetPath> = assets.iter().map(|asset| &asset.path).collect();
+    let missing: Vec<String> =
+        listed.iter().filter(|path| !carried.contains(path)).map(AssetPath::to_string).collect();
+    let unlisted: Vec<String> =
+        carried.iter().filter(|path| !listed.contains(**path)).map(|path| path.to_string()).collect();
+    if missing.is_empty() && unlisted.is_empty() {
+        Ok(())
+    } else {
+        Err(LifecycleError::Assets { missing, unlisted })
+    }
 }
 
 /// The hooks that the manifest lists and the component does not export.

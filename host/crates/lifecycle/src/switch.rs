@@ -6,6 +6,7 @@ use applet_manifest::LifecycleHook;
 use applet_store::{InstallationStatus, State, StateChange};
 use applet_types::{AppletId, ComponentDigest, HookCall, Invocation, WorkspaceId};
 
+use crate::admission::Asked;
 use crate::submit::load;
 use crate::{Event, FaultPoint, HookOutcome, Lifecycle, LifecycleError, OpContext, SwitchReport, transition};
 
@@ -79,6 +80,11 @@ impl Lifecycle {
         ctx.manage()?;
         let status = self.status(ctx, workspace, applet).await?;
         transition(status.state, Event::Enable)?;
+        if let Some(digest) = status.digest {
+            let package = self.parts.store.applet(digest).await?;
+            let package = package.ok_or(LifecycleError::NotFound("applet"))?;
+            self.admit_again(Asked::by(ctx, "enable").about(&status), &package).await?;
+        }
         self.pass(FaultPoint::Enabling)?;
         let state = self.switch(&status, Event::Enable).await?;
         self.pass(FaultPoint::Enabled)?;
@@ -107,6 +113,10 @@ impl Lifecycle {
             return Ok(HookOutcome::None);
         };
         let package = store.applet(active.digest).await?.ok_or(LifecycleError::NotFound("applet"))?;
+        // The operator wants none of its code to run, this included.
+        if self.admit_running(applet, package.digest).is_err() {
+            return Ok(HookOutcome::None);
+        }
         if !load(&package.manifest)?.hooks().has(hook) {
             return Ok(HookOutcome::None);
         }

@@ -36,6 +36,10 @@ pub(crate) struct Manifest {
     /// The component's path inside the package or the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) component: Option<String>,
+    /// Files that the package carries beside manifest and component, by their paths from the manifest's folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) assets: Vec<Option<String>>,
     /// What the applet asks for.
     #[serde(default)]
     pub(crate) permissions: Permissions,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use applet_types::{
-    AppletId, CacheLimits, Columns, Grants, HookName, Limits, Operation, SqlName, TableGrant, Version,
+    AppletId, AssetPath, CacheLimits, Columns, Grants, HookName, Limits, Operation, SqlName, TableGrant,
+    Version,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -37,6 +38,7 @@ pub(crate) struct Header {
     pub(crate) description: Option<String>,
     pub(crate) host_api: semver::VersionReq,
     pub(crate) component: Option<String>,
+    pub(crate) assets: BTreeSet<AssetPath>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +72,11 @@ impl ValidatedManifest {
     /// The component's path inside the package, if the manifest names one: relative, never climbing out.
     pub fn component(&self) -> Option<&str> {
         self.header.component.as_deref()
+    }
+
+    /// The files that its package carries beside manifest and component.
+    pub const fn assets(&self) -> &BTreeSet<AssetPath> {
+        &self.header.assets
     }
 
     /// Whether it runs on a host with this version of the API.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use applet_package::AppletDigest;
 use applet_types::{AppletId, ApprovalId, Grants, InstallationId, Limits, PlanId, TenantId, UserId};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use crate::granted::Granted;
 use crate::installations::{StateChange, change_state};
 use crate::plans::{lock_installation, open_plan, void_approvals};
-use crate::{AppletDigest, Store, StoreError};
+use crate::{Store, StoreError};
 
 /// An approval is never valid for longer, by the database's clock.
 pub const MAX_APPROVAL_VALIDITY: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use applet_package::AppletDigest;
 use applet_types::{
     AppletId, ApprovalId, Grants, InstallationId, Limits, OperationId, PlanId, TenantId, WorkspaceId,
 };
@@ -10,7 +11,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::granted::Granted;
-use crate::{AppletDigest, PlanKind, StoreError};
+use crate::{PlanKind, StoreError};
 
 /// A plan that an admin has approved, with what was granted, being applied by one operation.
 ///

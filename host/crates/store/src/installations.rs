@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use applet_package::AppletDigest;
 use applet_types::{
     Actor, AppletId, Budget, ComponentDigest, Grants, InstallationId, Invocation, Limits, RequestId,
     TenantId, Version, WorkspaceId,
@@ -13,7 +14,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::granted::Granted;
-use crate::{AppletDigest, State, Store, StoreError};
+use crate::{State, Store, StoreError};
 
 /// An active installation: everything that an invocation is made of. Can be cached; `generation` grows
 /// whenever any of it changes.

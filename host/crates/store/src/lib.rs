@@ -20,6 +20,7 @@ mod migrations;
 mod operations;
 mod own_tables;
 mod plans;
+mod provenance;
 mod retentions;
 mod state;
 mod workspaces;
@@ -29,19 +30,20 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Executor};
 
-pub use applets::{Applet, AppletDigest, NewApplet};
+pub use applets::{Applet, NewApplet};
 pub use approvals::{Approval, ApprovalRefusal, MAX_APPROVAL_VALIDITY, NewApproval};
 pub use approved::ApprovedPlan;
 pub use audit::{
     AuditEntry, AuditFilter, AuditGap, AuditKey, AuditPublicKey, ChainFault, ChainHash, ExportFault,
-    ExportHeader, ExportManifest, ExportRecord, ExportTrailer, HOST_CHAIN, Head, InvalidKey, Missing, Sealed,
-    SignedHead, Step, Verification, check_export,
+    ExportHeader, ExportManifest, ExportRecord, ExportTrailer, HOST_CHAIN, Head, InvalidKey, Missing,
+    Refusal, Sealed, SignedHead, Step, Verification, check_export,
 };
 pub use error::StoreError;
 pub use installations::{Installation, InstallationStatus, StateChange};
 pub use lease::{OperationLease, StepToken};
 pub use operations::{OperationState, OperationStatus, StepStatus, Takeover};
 pub use plans::{NewPlan, PlanKind, PlanRecord, PlanState};
+pub use provenance::Provenance;
 pub use retentions::{Holding, Retention};
 pub use state::State;
 pub use workspaces::Workspace;

@@ -6,6 +6,7 @@
 //! that a process that wakes up later is refused ([`StoreError::Fenced`]). The sessions of one that hangs are
 //! ended by whoever takes over: they hold locks that it would wait for.
 
+use applet_package::AppletDigest;
 use applet_types::{ApprovalId, Failure, InstallationId, OperationId, TenantId, UserId, WorkspaceId};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -18,8 +19,8 @@ use crate::granted::Granted;
 use crate::installations::{StateChange, change_state};
 use crate::plans::{lock_installation, open_plan};
 use crate::{
-    AppletDigest, ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease,
-    PlanRecord, PlanState, State, StepToken, Store, StoreError, locks,
+    ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease, PlanRecord, PlanState,
+    State, StepToken, Store, StoreError, locks,
 };
 
 /// How far an operation has come.

@@ -1,5 +1,6 @@
 //! Plans as they were shown to an admin.
 
+use applet_package::AppletDigest;
 use applet_types::{AppletId, InstallationId, PlanId, TenantId, UserId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::installations::{StateChange, change_state};
-use crate::{AppletDigest, Store, StoreError};
+use crate::{Store, StoreError};
 
 /// What became of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

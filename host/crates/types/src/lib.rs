@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`Invocation`], [`Grants`] and [`Failure`].
 
+mod asset;
 mod audit;
 mod budget;
 mod error;
@@ -20,6 +21,7 @@ mod ports;
 mod rows;
 mod value;
 
+pub use asset::{AssetPath, InvalidAssetPath};
 pub use audit::{AuditRecord, AuditedOperation};
 pub use budget::{Budget, Usage};
 pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applet_lifecycle::{Decision, LifecycleError, Package, Selection, Silent, Standing};
+use applet_lifecycle::{Decision, LifecycleError, Package, Selection, Silent, Source, Standing};
 use applet_store::{ApprovalRefusal, PlanState, State, StoreError};
 
 use super::host::{Database, Host, MANIFEST, TABLE, admin, applet, somebody, tenant, workspace};
@@ -87,8 +87,8 @@ async fn s4_18_a_package_submitted_later_needs_an_approval_of_its_own() {
     host.submit(MANIFEST).await;
     let planned = host.plan(1).await;
     host.approve(1, &planned).await;
-    let changed = Package { manifest: MANIFEST, component: b"another component" };
-    let submitted = host.lifecycle.submit(&admin(1), changed).await.unwrap();
+    let changed = Package::new(MANIFEST, b"another component");
+    let submitted = host.lifecycle.submit(&admin(1), &changed, &Source::File).await.unwrap();
     assert_ne!(submitted.digest, planned.record.applet_digest);
     let replanned = host.plan(1).await;
     assert_eq!(replanned.record.applet_digest, submitted.digest);

@@ -1,6 +1,6 @@
 //! The applet's own hooks on its way, and switching it off and on.
 
-use applet_lifecycle::{Faults, HookOutcome, LifecycleError, Package, Silent};
+use applet_lifecycle::{Faults, HookOutcome, LifecycleError, Package, Silent, Source};
 use applet_store::State;
 use applet_types::{HookCall, HookError};
 
@@ -12,8 +12,8 @@ async fn s4x_8_a_hook_that_is_listed_and_not_exported_is_refused_at_submit() {
     let database = Database::new().await;
     let host = Host::with(&database.url, Faults::default(), Recording::without("on-upgrade")).await;
     let manifest = MANIFEST.replace("[on-install]", "[on-install, on-upgrade]\n  named: [summarise]");
-    let refused =
-        host.lifecycle.submit(&admin(1), Package { manifest: &manifest, component: COMPONENT }).await;
+    let package = Package::new(&manifest, COMPONENT);
+    let refused = host.lifecycle.submit(&admin(1), &package, &Source::File).await;
     let LifecycleError::HooksMissing(missing) = refused.unwrap_err() else { panic!("another error") };
     assert_eq!(missing, ["on-upgrade", "summarise"]);
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use applet_datasource::catalog::CatalogOptions;
 use applet_lifecycle::{
-    Decision, Faults, InstallReport, Lifecycle, LifecycleError, OpContext, Package, Parts, Planned, Silent,
-    Standing,
+    Decision, Faults, InstallPolicy, InstallReport, Lifecycle, LifecycleError, OpContext, Package, Parts,
+    Planned, Silent, Source, Standing,
 };
 use applet_store::{State, Store, Workspace};
 use applet_types::{
@@ -125,6 +125,11 @@ impl Host {
     }
 
     pub(crate) async fn with(url: &str, faults: Faults, applets: Recording) -> Self {
+        Self::under(InstallPolicy::default(), url, faults, applets).await
+    }
+
+    /// A host whose operator has written a policy.
+    pub(crate) async fn under(policy: InstallPolicy, url: &str, faults: Faults, applets: Recording) -> Self {
         let store = Store::connect(url).await.unwrap();
         store.migrate().await.unwrap();
         for number in [1, 2] {
@@ -140,6 +145,7 @@ impl Host {
             applets: Arc::clone(&applets) as Arc<dyn Applets>,
             limits: Limits::default(),
             manifests: ManifestLimits::default(),
+            policy,
             now: Instant::now,
             faults,
         };
@@ -147,8 +153,8 @@ impl Host {
     }
 
     pub(crate) async fn submit(&self, manifest: &str) {
-        let package = Package { manifest, component: COMPONENT };
-        self.lifecycle.submit(&admin(1), package).await.unwrap();
+        let package = Package::new(manifest, COMPONENT);
+        self.lifecycle.submit(&admin(1), &package, &Source::File).await.unwrap();
     }
 
     pub(crate) async fn plan(&self, number: u128) -> Planned {

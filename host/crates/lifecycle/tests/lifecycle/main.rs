@@ -10,6 +10,7 @@ mod hooks;
 mod host;
 mod install;
 mod notes;
+mod policy;
 mod purge;
 mod retire_crash;
 mod retire_races;

@@ -114,8 +114,8 @@ async fn s4_36_soft_uninstall_hides_the_tables_and_reinstalling_restores_them() 
     assert!(database.texts(&gone).await.is_empty());
     // And no plan can name it.
     let asks = manifest("").replace("read: [clients]", &format!("read: [_deleted_{NOTES}]"));
-    let package = applet_lifecycle::Package { manifest: &asks, component: super::host::COMPONENT };
-    assert!(host.lifecycle.submit(&admin(1), package).await.is_err());
+    let package = applet_lifecycle::Package::new(&asks, super::host::COMPONENT);
+    assert!(host.lifecycle.submit(&admin(1), &package, &applet_lifecycle::Source::File).await.is_err());
 
     let report = host.installs_notes(1, 1).await;
     assert!(report.restored && report.tables.iter().all(|table| !table.created), "{report:?}");

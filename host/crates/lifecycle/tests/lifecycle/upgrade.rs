@@ -1,8 +1,8 @@
 //! From one version to another (SPEC S4.32-35, F7, Decision 5): tables, grants, consent, hooks, races.
 
 use applet_lifecycle::{
-    Decision, Fault, FaultPoint, Faults, HookOutcome, LifecycleError, Package, Silent, UpgradeOptions,
-    UpgradeReport,
+    Decision, Fault, FaultPoint, Faults, HookOutcome, LifecycleError, Package, Silent, Source,
+    UpgradeOptions, UpgradeReport,
 };
 use applet_store::{Installation, OperationState, State};
 use applet_types::{HookCall, HookError, Operation, Version};
@@ -339,8 +339,8 @@ async fn g16_of_two_hosts_that_race_for_one_upgrade_exactly_one_does_it() {
     host.begun(1).await;
     for round in 0..5_u64 {
         let manifest = second().replace("version: 1.1.0", &format!("version: 1.1.{round}"));
-        let package = Package { manifest: &manifest, component: super::host::COMPONENT };
-        host.lifecycle.submit(&admin(1), package).await.unwrap();
+        let package = Package::new(&manifest, super::host::COMPONENT);
+        host.lifecycle.submit(&admin(1), &package, &Source::File).await.unwrap();
         let (left, right) = (Host::on(&database.url).await, Host::on(&database.url).await);
         let (one, other) = tokio::join!(left.upgrade(1), right.upgrade(1));
         let did = |outcome: &Result<UpgradeReport, LifecycleError>| matches!(outcome, Ok(report) if !report.already);

@@ -25,6 +25,7 @@ pub(crate) fn manifest(root: &Node, report: &mut Report) -> Manifest {
         description: fields.text("description"),
         host_api: fields.text("hostApi"),
         component: fields.text("component"),
+        assets: fields.texts("assets").unwrap_or_default(),
         permissions: fields.mapping("permissions", permissions).unwrap_or_default(),
         tables: fields.list("tables", tables::table).unwrap_or_default(),
         hooks: fields.mapping("hooks", hooks).unwrap_or_default(),

@@ -1,6 +1,8 @@
 //! What stands at the top of a manifest, its hooks, and its settings.
 
-use applet_types::{AppletId, CacheLimits, HookName, Limits, ManifestLimits, Version};
+use std::collections::BTreeSet;
+
+use applet_types::{AppletId, AssetPath, CacheLimits, HookName, Limits, ManifestLimits, Version};
 
 use crate::document::{self, Manifest};
 use crate::path::Path;
@@ -32,6 +34,7 @@ pub(super) fn header(manifest: &Manifest, report: &mut Report) -> Option<Header>
     description(manifest.description.as_deref(), &root.key("description"), report);
     let host_api = manifest.host_api.as_ref().map(|text| host_api(text, report));
     let component = manifest.component.as_ref().map(|text| component(text, report));
+    let assets = assets(&manifest.assets, report);
     Some(Header {
         id: id?,
         version: version?,
@@ -39,6 +42,7 @@ pub(super) fn header(manifest: &Manifest, report: &mut Report) -> Option<Header>
         description: manifest.description.clone(),
         host_api: host_api.unwrap_or_default(),
         component: component.flatten(),
+        assets,
     })
 }
 
@@ -111,6 +115,35 @@ fn component(text: &str, report: &mut Report) -> Option<String> {
     let violation = Violation::new(ViolationCode::InvalidPath, Path::root().key("component"), message);
     report.push(violation.hint("relative, with `/` between its parts and without `..`"));
     None
+}
+
+/// Files of the package. Nothing here opens them either.
+fn assets(texts: &[Option<String>], report: &mut Report) -> BTreeSet<AssetPath> {
+    let path = Path::root().key("assets");
+    let mut taken = Vec::new();
+    if texts.len() > AssetPath::MOST {
+        at_most(texts.len(), AssetPath::MOST, "files", &path, report);
+        return BTreeSet::new();
+    }
+    for (position, text) in texts.iter().enumerate() {
+        let Some(text) = text else { continue };
+        let path = path.index(position);
+        let Ok(asset) = text.parse::<AssetPath>() else {
+            let message = format!("{} is not the path of a file in the package", quoted(text));
+            let violation = Violation::new(ViolationCode::InvalidPath, &path, message);
+            report.push(violation.hint(
+                "relative, `/` between its parts, each of letters, digits, `.`, `_` and `-`, as `images/logo.svg`",
+            ));
+            continue;
+        };
+        taken.push(asset);
+        if AssetPath::first_clash(&taken).is_some() {
+            taken.pop();
+            let message = "it is listed already, or is a file in one path and a folder in another";
+            report.add(ViolationCode::DuplicateName, &path, message);
+        }
+    }
+    taken.into_iter().collect()
 }
 
 pub(super) fn hooks(manifest: &Manifest, limits: &ManifestLimits, report: &mut Report) -> Hooks {

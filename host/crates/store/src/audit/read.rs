@@ -1,5 +1,6 @@
 //! Reading a tenant's trail, page by page.
 
+use applet_package::PolicyRefusal;
 use applet_types::{AppletId, ErrorCode, ErrorGroup, RequestId, TenantId, WorkspaceId};
 use chrono::{DateTime, Utc};
 
@@ -52,7 +53,8 @@ impl AuditFilter {
             | ErrorGroup::ManifestInvalid
             | ErrorGroup::Internal => false,
         };
-        self.denials_only.then(|| ErrorCode::ALL.iter().filter(denial).map(|code| code.as_str()).collect())
+        let codes = ErrorCode::ALL.iter().filter(denial).map(|code| code.as_str());
+        self.denials_only.then(|| codes.chain(PolicyRefusal::CODES).collect())
     }
 }
 

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::common::{Database, applet, tenant, workspace};
+use applet_package::{AppletDigest, Package, Source};
 use applet_store::{
-    AppletDigest, ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus, MAX_APPROVAL_VALIDITY,
-    NewApplet, NewApproval, NewPlan, OperationLease, OperationState, PlanRecord, PlanState, State,
-    StateChange, StepToken, Store, StoreError, Takeover, Workspace,
+    ApprovalRefusal, ApprovedPlan, Installation, InstallationStatus, MAX_APPROVAL_VALIDITY, NewApplet,
+    NewApproval, NewPlan, OperationLease, OperationState, PlanRecord, PlanState, State, StateChange,
+    StepToken, Store, StoreError, Takeover, Workspace,
 };
 use applet_types::{
     Actor, Columns, ErrorCode, Failure, Grants, Limits, PhysicalTable, RequestId, TenantId, UserId,
@@ -46,8 +47,8 @@ async fn submitted(store: &Store, id: &str, component: &[u8]) -> AppletDigest {
     let package = NewApplet {
         id: &id,
         version: &version,
-        manifest: "id: ai-chat",
-        component,
+        package: &Package::new("id: ai-chat", component),
+        source: &Source::File,
         submitted_by: Some(admin(9)),
     };
     store.submit(&package).await.unwrap().digest
