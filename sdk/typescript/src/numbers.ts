@@ -18,9 +18,15 @@ function normalise(text: string): [string, string, number] | null {
   return significant === "" ? ["", "", 0] : [sign, significant, moved];
 }
 
-/** The number that has just these digits, or null where there is none. NaN and the infinities are numbers. */
+/**
+ * The number that has just these digits, also when it is written again, or null where there is none. NaN and the
+ * infinities are numbers.
+ */
 export function exactNumber(text: string): number | null {
   const number = Number(text);
+  if (text.length <= SURE_DIGITS && !text.includes("e") && !text.includes("E")) {
+    return number;
+  }
   const read = normalise(text);
   if (read === null) {
     return number;
