@@ -181,7 +181,9 @@ async function main() {
     // Not stubWasi, which would replace the clock with a trap.
     const made = componentize({ witPath: folder, jsSource, world: "build", sync: true, optSize: !given.fast });
     const { component } = await made.catch((error) => {
-      throw new UsageError(`the applet cannot be made a component: ${error.message}`);
+      // What the applet itself threw, without the way it took through the engine.
+      const told = error.message.trim().replace(/^.*module evaluation: /s, "");
+      throw new UsageError(`the applet cannot be made a component: ${told}`);
     });
     await mkdir(dirname(out), { recursive: true });
     // Whoever watches the file never sees half of it.

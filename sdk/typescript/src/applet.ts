@@ -13,6 +13,16 @@ const NO_SUCH_HOOK = "no-such-hook";
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type NamedHook = (payload: any) => unknown;
 
+/** An answer that is JSON already. It is passed on as it is. */
+export class JsonText {
+  /** The JSON. */
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** The hooks of an applet. What the manifest lists has to be here. */
 export interface Hooks {
   /** Hooks by the names that the manifest gives them. */
@@ -126,6 +136,9 @@ function read(payload: string): unknown {
 }
 
 function write(answer: unknown): string {
+  if (answer instanceof JsonText) {
+    return answer.text;
+  }
   try {
     return JSON.stringify(answer, plain) ?? "null";
   } catch (error) {
@@ -155,8 +168,14 @@ function run(hook: () => unknown): unknown {
   }
 }
 
-/** What the host takes for a hook's error. A mistake of the program is logged with its stack as well. */
-function refusal(error: unknown): { code: string; message: string } {
+/**
+ * What the host takes for a hook's error. A mistake of the program is logged with its stack as well. An engine
+ * without memory is no error of the hook's: thrown as it is, it ends the instance, and the host says why.
+ */
+function refusal(error: unknown): unknown {
+  if (error instanceof Error && error.name === "InternalError" && error.message === "out of memory") {
+    return error;
+  }
   const [code, message] =
     error instanceof HookError
       ? [error.code, error.message]

@@ -6,7 +6,7 @@ import type { Encoding, Rows as HostRows, Value } from "applet:host/db@0.1.0";
 import { type InsertedRow, Query, type Fresh, type Runner } from "./builder.js";
 import { BuilderError, fromHost } from "./errors.js";
 import { type Parameter, toValues } from "./parameters.js";
-import { decode, encodingOf, type Rows } from "./rows.js";
+import { asJson, decode, encodingOf, type JsonRows, type Rows } from "./rows.js";
 import { partsOf, type Statement } from "./sql.js";
 import { isWellFormed } from "./text.js";
 import type { AnyRow, DatabaseOf, InsertOf, TableName } from "./types.js";
@@ -52,6 +52,14 @@ export abstract class Session<DB extends DatabaseOf<DB>> {
     const rows = this.run<Record<string, T>>({ sql, parameters });
     const [name] = rows.columns.map((column) => column.name);
     return name === undefined ? null : (rows[0]?.[name] ?? null);
+  }
+
+  /**
+   * Runs one statement and gives its rows as the JSON text that the host writes, unread: the fastest way to pass
+   * rows on, in a {@link JsonText}.
+   */
+  async queryJson(sql: string, parameters: readonly Parameter[] = []): Promise<JsonRows> {
+    return asJson(call(() => this.calls().query(checked(sql), toValues(parameters), "json")));
   }
 
   /** Runs one statement and gives the number of rows it changed. */

@@ -60,7 +60,7 @@ export function createSdk<DB extends DatabaseOf<DB> = AnyDatabase>(options: SdkO
 /** An SDK to which every table is as good as any other; see {@link createSdk}. */
 export const sdk: Sdk = createSdk();
 
-export { applet, Applet, type Hooks, type NamedHook } from "./applet.js";
+export { applet, Applet, type Hooks, JsonText, type NamedHook } from "./applet.js";
 export { type Direction, type InsertedRow, type Operator, Query } from "./builder.js";
 export { type Invocation, type Permission } from "./context.js";
 export { type BatchStatement, Database, Session, Transaction } from "./database.js";
@@ -68,6 +68,6 @@ export * from "./errors.js";
 export { log } from "./log.js";
 export type { ExactCell } from "./packed-rows.js";
 export { Bound, type Json, param, type Parameter } from "./parameters.js";
-export type { ResultInfo, Rows } from "./rows.js";
+export type { JsonRows, ResultInfo, Rows } from "./rows.js";
 export { CalendarDate, Interval, TimeOfDay, Timestamp } from "./time.js";
 export type { AnyDatabase, AnyRow, DatabaseOf, RowOf, TableShape } from "./types.js";
