@@ -192,7 +192,7 @@ fn of_names(names: &BTreeSet<SqlName>, optional: bool) -> Vec<Property> {
 
 impl Property {
     fn declare(&self, text: &mut String, is_read: bool, exact: bool) {
-        let kind = if is_read { self.kind.read(exact) } else { self.kind.written() };
+        let kind = if is_read { self.kind.read(exact) } else { self.kind.written(exact) };
         let mark = if self.optional { "?" } else { "" };
         let null = if self.nullable { " | null" } else { "" };
         // Writing into a String cannot fail.
@@ -273,18 +273,26 @@ impl Kind {
         }
     }
 
-    /// As it may be written: also in the forms that keep every digit.
-    const fn written(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Boolean => "boolean",
-            Self::Integer => "number",
-            Self::BigInteger => "number | bigint",
-            Self::Decimal => "number | string",
-            Self::Moment => "Date | string",
-            Self::Text | Self::LocalMoment | Self::Date | Self::Time | Self::Interval => "string",
-            Self::Json | Self::Array => "object",
-            Self::Bytes => "Uint8Array",
+    /// As it may be written: also in the forms that keep every digit, and as it is read.
+    const fn written(self, exact: bool) -> &'static str {
+        match (self, exact) {
+            (Self::Any, _) => "any",
+            (Self::Boolean, _) => "boolean",
+            (Self::Integer, _) => "number",
+            (Self::BigInteger, _) => "number | bigint",
+            (Self::Decimal, _) => "number | string",
+            (Self::Moment, false) => "Date | string",
+            (Self::Moment, true) => "Date | Timestamp | string",
+            (Self::LocalMoment, true) => "Timestamp | string",
+            (Self::Date, true) => "CalendarDate | string",
+            (Self::Time, true) => "TimeOfDay | string",
+            (Self::Interval, true) => "Interval | string",
+            (Self::Text, _) | (Self::LocalMoment | Self::Date | Self::Time | Self::Interval, false) => {
+                "string"
+            }
+            (Self::Json | Self::Array, false) => "object",
+            (Self::Json | Self::Array, true) => "object | string",
+            (Self::Bytes, _) => "Uint8Array",
         }
     }
 }

@@ -47,7 +47,7 @@ impl Types {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let config = self.place.configuration()?;
         let manifest = load(&self.manifest, &config.limits)?;
-        let catalog = self.catalog(&config, output).await?;
+        let catalog = self.catalog(&config).await?;
         tell_unknown(&manifest, catalog.as_ref(), output);
         let text = declarations(&manifest, catalog.as_ref(), self.exact);
         match &self.out {
@@ -62,13 +62,14 @@ impl Types {
     }
 
     /// What the database looks like, if the command was told of one: nothing is started or changed in it.
-    async fn catalog(&self, config: &Config, output: Output) -> Result<Option<Catalog>, CommandError> {
+    async fn catalog(&self, config: &Config) -> Result<Option<Catalog>, CommandError> {
         let options = catalog_options(config);
         let (host, url) = match (&config.place.database_url, &config.place.data_dir) {
             (None, None) => return Ok(None),
             (Some(url), _) => (None, url.clone()),
             (None, Some(_)) => {
-                let host = Host::open(&self.place, Purpose::default(), output).await?;
+                // Declarations are printed: nothing else may stand between them.
+                let host = Host::open(&self.place, Purpose::default(), Output::new(true)).await?;
                 let url = host.admin_url.clone();
                 (Some(host), url)
             }

@@ -4,6 +4,7 @@
  */
 
 import type { Parameter } from "./parameters.js";
+import type { CalendarDate, Interval, TimeOfDay, Timestamp } from "./time.js";
 
 /** A row of which nothing is known. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -69,8 +70,14 @@ export type OperandOf<DB, Scope extends TableName<DB>, Ref extends string> = str
         : { [Table in Scope]: Ref extends ColumnName<DB, Table> ? Cell<RowOf<DB, Table>, Ref> : never }[Scope]
     >;
 
-/** A moment may be given as text, a number with all its digits. */
-type Operand<Value> = Value extends Date ? Date | string : Value extends number | bigint ? number | bigint | string : Value;
+/** A moment or a day may be given as text, a number as text with all its digits. */
+type Operand<Value> = Value extends Date | Timestamp
+  ? Date | Timestamp | string
+  : Value extends number | bigint
+    ? number | bigint | string
+    : Value extends CalendarDate | TimeOfDay | Interval
+      ? Value | string
+      : Value;
 
 type Cell<Row, Column> = Column extends keyof Row ? Row[Column] : never;
 
