@@ -246,6 +246,17 @@ fn a_build_tells_what_the_manifest_lists_and_the_applet_lacks() {
         .unwrap();
     let told = build(&guest, &manifest, "snippets/index.ts", &out).unwrap_err();
     assert!(told.contains("named hook `forgotten`, `on-enable`"), "{told}");
+    for (top_level, reason) in [
+        (r#"import { sdk } from "@applet-host/sdk"; sdk.db.query("SELECT 1");"#, "only while a hook runs"),
+        ("export const key = crypto.randomUUID();", "only while a hook runs"),
+        ("export const row = await 1;", "await inside the hook"),
+        (r#"import "node:fs";"#, "an applet has no Node.js"),
+    ] {
+        let entry = folder.path().join("entry.ts");
+        std::fs::write(&entry, format!("{top_level}\nexport default 1;\n")).unwrap();
+        let told = build(&guest, &manifest, entry.to_str().unwrap(), &out).unwrap_err();
+        assert!(told.contains(reason), "{top_level}: {told}");
+    }
     let told = build(&guest, &folder.path().join("none.yaml"), "snippets/index.ts", &out).unwrap_err();
     assert!(told.contains("cannot read") && !told.contains("node:"), "{told}");
     assert!(!out.exists());

@@ -21,6 +21,7 @@ Options:
   --manifest FILE  the manifest [default: manifest.yaml]
   --entry FILE     the module whose default export is the applet [default: src/index.ts, or src/index.js]
   --out FILE       the component [default: dist/<id>.wasm]
+  --bundle FILE    write the bundled JavaScript as well, which is what stack traces point into
   --fast           an engine for speed: hooks run in about two thirds of the time, the component is a third
                    larger, and the host takes half as long again to compile it
   --json           print JSON instead of text
@@ -52,8 +53,8 @@ async function tools() {
       throw new UsageError(`npm could not install what the SDK needs in \`${PACKAGE}\``);
     }
   }
-  const [{ componentize }, { build: bundle }, { parse }] = await Promise.all(names.map((name) => import(find(name))));
-  return { componentize, bundle, parse };
+  const [{ componentize }, esbuild, { parse }] = await Promise.all(names.map((name) => import(find(name))));
+  return { componentize, esbuild, parse };
 }
 
 function options() {
@@ -63,6 +64,7 @@ function options() {
         manifest: { type: "string", default: "manifest.yaml" },
         entry: { type: "string" },
         out: { type: "string" },
+        bundle: { type: "string" },
         fast: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
@@ -141,8 +143,23 @@ function entryModule(entry, listed) {
   ].join("\n");
 }
 
-async function bundled(entry, listed, bundle) {
-  const result = await bundle({
+/** What applets cannot have, by what the bundler says of it. */
+const HINTS = [
+  [/is built into node|Could not resolve "node:/, "an applet has no Node.js, no files and no network"],
+  [/Top-level await/, "the host can be asked only while a hook runs: await inside the hook"],
+];
+
+/** The bundler's errors with their places, without its advice, which is for other platforms. */
+async function mistake(errors, esbuild) {
+  const plain = errors.map((error) => ({ ...error, notes: [] }));
+  const shown = await esbuild.formatMessages(plain, { kind: "error", color: process.stderr.isTTY === true });
+  const text = errors.map((error) => [error.text, ...error.notes.map((note) => note.text)].join(" ")).join(" ");
+  const hints = HINTS.filter(([pattern]) => pattern.test(text)).map(([, hint]) => `\n  help: ${hint}`);
+  return new UsageError(`the applet cannot be bundled\n\n${shown.join("").trimEnd()}${hints.join("")}`);
+}
+
+async function bundled(entry, listed, esbuild) {
+  const result = await esbuild.build({
     stdin: { contents: entryModule(entry, listed), resolveDir: process.cwd(), sourcefile: "applet-entry.js" },
     bundle: true,
     write: false,
@@ -156,10 +173,9 @@ async function bundled(entry, listed, bundle) {
     alias: { "@applet-host/sdk": join(PACKAGE, "src/index.ts") },
     define: { "process.env.NODE_ENV": '"production"' },
     legalComments: "none",
-    logLevel: "error",
-  }).catch((error) => {
-    // esbuild has printed its errors, with places.
-    throw error.errors === undefined ? error : new UsageError("the applet cannot be bundled");
+    logLevel: "silent",
+  }).catch(async (error) => {
+    throw error.errors === undefined ? error : await mistake(error.errors, esbuild);
   });
   return result.outputFiles[0].text;
 }
@@ -171,10 +187,13 @@ async function main() {
     return;
   }
   const begin = performance.now();
-  const { componentize, bundle, parse } = await tools();
+  const { componentize, esbuild, parse } = await tools();
   const { id, listed } = await readManifest(given.manifest, parse);
   const out = given.out ?? join("dist", `${id}.wasm`);
-  const jsSource = await bundled(entryOf(given.entry), listed, bundle);
+  const jsSource = await bundled(entryOf(given.entry), listed, esbuild);
+  if (given.bundle !== undefined) {
+    await writeFile(given.bundle, jsSource);
+  }
   const folder = await mkdtemp(join(tmpdir(), "applet-sdk-"));
   try {
     await writeWorld(folder, listed);
@@ -182,7 +201,7 @@ async function main() {
     const made = componentize({ witPath: folder, jsSource, world: "build", sync: true, optSize: !given.fast });
     const { component } = await made.catch((error) => {
       // What the applet itself threw, without the way it took through the engine.
-      const told = error.message.trim().replace(/^.*module evaluation: /s, "");
+      const told = error.message.trim().replace(/^.*module evaluation: (Error: )?/s, "").replace(/\n {4}at .*/s, "");
       throw new UsageError(`the applet cannot be made a component: ${told}`);
     });
     await mkdir(dirname(out), { recursive: true });

@@ -4,6 +4,7 @@ import { forget } from "./context.js";
 import { DatabaseError, HookError } from "./errors.js";
 import { log } from "./log.js";
 import { settle } from "./promise.js";
+import { endMaking } from "./state.js";
 import { toHex, toWellFormed } from "./text.js";
 
 /** The host knows this code: it means that the applet has no such hook. */
@@ -85,6 +86,10 @@ export function bind(given: unknown, listed: Listed): Exports {
   if (!(given instanceof Applet)) {
     throw new Error("the entry module's default export is no applet: write `export default applet({ … })`");
   }
+  const top = settle(() => undefined);
+  if (top.state === "failed") {
+    throw top.error;
+  }
   const { hooks } = given;
   const missing = [
     ...listed.named.filter((name) => namedHook(hooks, name) === undefined).map((name) => `named hook \`${name}\``),
@@ -156,6 +161,7 @@ function plain(_: string, value: unknown): unknown {
 
 /** Calls a hook and waits for it. */
 function run(hook: () => unknown): unknown {
+  endMaking();
   forget();
   const outcome = settle(hook);
   switch (outcome.state) {

@@ -2,6 +2,8 @@
 
 import { current as ask } from "applet:host/context@0.1.0";
 
+import { isMaking, tooEarly } from "./state.js";
+
 /** What was granted on one table. */
 export interface Permission {
   readonly table: string;
@@ -29,6 +31,9 @@ export interface Invocation {
 
 /** The invocation that this instance serves. */
 export function current(): Invocation {
+  if (isMaking()) {
+    throw tooEarly("the invocation");
+  }
   const invocation = ask();
   return { ...invocation, userId: invocation.userId ?? null };
 }

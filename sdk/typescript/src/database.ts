@@ -8,6 +8,7 @@ import { BuilderError, fromHost } from "./errors.js";
 import { type Parameter, toValues } from "./parameters.js";
 import { asJson, decode, encodingOf, type JsonRows, type Rows } from "./rows.js";
 import { partsOf, type Statement } from "./sql.js";
+import { isMaking, tooEarly } from "./state.js";
 import { isWellFormed } from "./text.js";
 import type { AnyRow, DatabaseOf, InsertOf, TableName } from "./types.js";
 
@@ -185,6 +186,9 @@ function ended(): BuilderError {
 
 /** A host call, with its error as one of ours. */
 function call<T>(work: () => T): T {
+  if (isMaking()) {
+    throw tooEarly("the database");
+  }
   try {
     return work();
   } catch (error) {

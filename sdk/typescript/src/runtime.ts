@@ -5,16 +5,18 @@
  * part of the snapshot, the same in every instance; so chance comes from the host, call by call.
  */
 
-import { write, type Level } from "applet:host/log@0.1.0";
+import type { Level } from "applet:host/log@0.1.0";
 import { getRandomBytes } from "wasi:random/random@0.2.0";
 
+import { log } from "./log.js";
 import { install } from "./promise.js";
-import { toHex, toWellFormed } from "./text.js";
+import { beginMaking, isMaking, tooEarly } from "./state.js";
+import { toHex } from "./text.js";
 
 /** The most bytes the host gives at once. */
 const CHUNK = 65_536;
 
-/** Bytes that nobody can foretell. */
+/** Bytes that nobody can foretell, or, while the component is made, bytes that all its instances begin with. */
 function randomBytes(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length; at += CHUNK) {
@@ -23,13 +25,22 @@ function randomBytes(length: number): Uint8Array {
   return bytes;
 }
 
+/** A secret that is drawn too early would be the same for everybody. */
+function checkTime(): void {
+  if (isMaking()) {
+    throw tooEarly("randomness");
+  }
+}
+
 function fill<T extends ArrayBufferView>(view: T): T {
+  checkTime();
   new Uint8Array(view.buffer, view.byteOffset, view.byteLength).set(randomBytes(view.byteLength));
   return view;
 }
 
 /** A version 4 UUID. */
 function randomUuid(): string {
+  checkTime();
   const bytes = randomBytes(16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
@@ -59,9 +70,10 @@ function show(value: unknown): string {
 }
 
 function line(level: Level) {
-  return (...values: unknown[]): void => write(level, toWellFormed(values.map(show).join(" ")));
+  return (...values: unknown[]): void => log[level](values.map(show).join(" "));
 }
 
+beginMaking();
 install();
 Math.random = random;
 Object.assign(globalThis, {

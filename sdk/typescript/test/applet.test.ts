@@ -4,6 +4,7 @@ import { beforeEach, test } from "node:test";
 import { applet, bind, type Hooks, type NamedHook } from "../src/applet.js";
 import { Busy, ConstraintViolation, createSdk, DatabaseError, HookError, PermissionDenied, sdk } from "../src/index.js";
 import { settle, Task } from "../src/promise.js";
+import { beginMaking, endMaking } from "../src/state.js";
 import { answers, calls, lines, refusal, rows } from "./host.js";
 
 const native = globalThis.Promise;
@@ -82,6 +83,22 @@ test("s4x_11: what the manifest lists and the applet lacks is told at once", () 
   const hooks: Hooks = { named: { a: () => 1 }, onUpgrade: () => undefined };
   assert.throws(() => bind(applet(hooks), listed), /named hook `b`, `on-install`/);
   assert.throws(() => bind({ hooks }, listed), /export default applet/);
+});
+
+test("decision 73: nothing is asked of the host, and no secret drawn, while the component is made", async () => {
+  beginMaking();
+  try {
+    await assert.rejects(sdk.db.query("SELECT 1"), /only while a hook runs/);
+    assert.throws(() => sdk.context, /only while a hook runs/);
+    sdk.log.info("nobody reads this");
+    assert.deepEqual([calls, lines], [[], []]);
+    // A rejection that nobody awaits fails the build.
+    void Task.reject(new Error("at the top level"));
+    assert.throws(() => bind(applet({}), { named: [], lifecycle: [] }), /at the top level/);
+    assert.equal(call(async () => sdk.db.query("SELECT 1")), "[]");
+  } finally {
+    endMaking();
+  }
 });
 
 test("f3: a refusal is an error of its class, with all that the host says", async () => {
