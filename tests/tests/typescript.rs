@@ -1,7 +1,12 @@
 //! Applets in TypeScript, on the real host: the sample, the specification's snippets, the SDK's own tests, and
 //! `applet types`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::fs::{File, read_to_string};
 use std::net::TcpListener;
