@@ -14,6 +14,7 @@ mod shutdown;
 mod sql;
 mod telemetry;
 mod top;
+mod typescript;
 mod wiring;
 
 use std::process::ExitCode;

@@ -29,6 +29,7 @@ mod sql;
 mod submit;
 mod token;
 mod top;
+mod types;
 mod uninstall;
 mod upgrade;
 mod workspace;
@@ -134,6 +135,7 @@ enum Command {
     Serve(serve::Serve),
     Token(token::Token),
     Top(top::Top),
+    Types(types::Types),
     Workspace(workspace::Workspace),
     Doctor(doctor::Doctor),
     Adopt(adopt::Adopt),
@@ -188,6 +190,7 @@ impl Cli {
             Command::Serve(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
             Command::Top(command) => command.run(output).await,
+            Command::Types(command) => command.run(output).await,
             Command::Workspace(command) => command.run(output).await,
             Command::Doctor(command) => command.run(output).await,
             Command::Adopt(command) => command.run(output).await,

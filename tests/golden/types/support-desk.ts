@@ -1,0 +1,106 @@
+// Written by `applet types`; run it again when the manifest or the database changes.
+
+/** The tables that `support-desk` asks for, and what it may do with their columns. */
+export interface Database {
+  chat_messages: {
+    insert: {
+      chat_id?: any;
+      content?: any;
+      sender_type?: any;
+    };
+    update: {
+      read_at?: any;
+    };
+  };
+  chats: {
+    select: Record<string, any>;
+    update: {
+      closed_at?: any;
+      deleted_at?: any;
+      status?: any;
+    };
+  };
+  clients: {
+    select: {
+      email: any;
+      first_name: any;
+      id: any;
+      last_name: any;
+    };
+  };
+  ticket_tags: {
+    select: {
+      id: number;
+      tenant_id: string;
+      ticket_id: string;
+      tag: string;
+      created_at: Date;
+      updated_at: Date;
+    };
+    insert: {
+      ticket_id: string;
+      tag: string;
+      updated_at?: Date | string;
+    };
+    update: {
+      ticket_id?: string;
+      tag?: string;
+      updated_at?: Date | string;
+    };
+  };
+  /** One row per question of a client */
+  tickets: {
+    select: {
+      id: string;
+      tenant_id: string;
+      number: number;
+      client_id: number;
+      parent_id: string | null;
+      subject: string;
+      body: string | null;
+      urgent: boolean;
+      hours: number | null;
+      due_on: string | null;
+      opened_at: Date | null;
+      fields: Record<string, unknown>;
+      attachment: Uint8Array | null;
+      deleted_at: Date | null;
+      created_at: Date;
+      updated_at: Date;
+    };
+    insert: {
+      id?: string;
+      number: number;
+      client_id: number | bigint;
+      parent_id?: string | null;
+      subject: string;
+      body?: string | null;
+      urgent?: boolean;
+      hours?: number | string | null;
+      due_on?: string | null;
+      opened_at?: Date | string | null;
+      fields?: object;
+      attachment?: Uint8Array | null;
+      deleted_at?: Date | string | null;
+      updated_at?: Date | string;
+    };
+    update: {
+      number?: number;
+      client_id?: number | bigint;
+      parent_id?: string | null;
+      subject?: string;
+      body?: string | null;
+      urgent?: boolean;
+      hours?: number | string | null;
+      due_on?: string | null;
+      opened_at?: Date | string | null;
+      fields?: object;
+      attachment?: Uint8Array | null;
+      deleted_at?: Date | string | null;
+      updated_at?: Date | string;
+    };
+  };
+  users: {
+    select: Record<string, any>;
+  };
+}
