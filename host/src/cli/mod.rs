@@ -3,13 +3,16 @@
 mod adopt;
 mod approve;
 mod audit;
+mod build;
 mod cache;
 mod check;
+mod completions;
 mod config;
 mod demo;
 mod demo_cache;
 mod demo_uninstall;
 mod demo_upgrade;
+mod dev;
 mod disable;
 mod doctor;
 mod explain;
@@ -17,6 +20,8 @@ mod grants;
 mod install;
 mod installations;
 mod invoke;
+mod logs;
+mod new;
 mod operator;
 mod package;
 mod plan;
@@ -24,6 +29,7 @@ mod purge;
 mod serve;
 mod sql;
 mod submit;
+mod test;
 mod token;
 mod top;
 mod uninstall;
@@ -38,6 +44,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::output::{CommandError, Output};
+
+pub(crate) use check::load as load_manifest;
+pub(crate) use demo::{admin_of, open_to_server};
+pub(crate) use invoke::failed;
+pub(crate) use operator::{context, refused};
 
 /// The hidden command under which the host starts itself to compile a component. Handled before anything
 /// else, because the child has to be bounded before it starts a thread.
@@ -60,6 +71,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   applet demo                        the main job, once, with a private PostgreSQL
+  applet new my-applet               a project to begin with; then `applet dev` in it
   applet check manifest.yaml         is this manifest valid?
   applet sql --admin-database URL --manifest manifest.yaml --tenant UUID 'SELECT * FROM clients'
   applet serve                       hooks over HTTP
@@ -106,6 +118,11 @@ pub(crate) const INSECURE_TRANSPORT: &str = "APPLET_INSECURE_TRANSPORT";
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    New(new::New),
+    Build(build::Build),
+    Dev(dev::Dev),
+    Test(test::Test),
+    Logs(logs::Logs),
     Check(check::Check),
     Package(package::Package),
     Submit(submit::Submit),
@@ -131,6 +148,7 @@ enum Command {
     Adopt(adopt::Adopt),
     Cache(cache::Cache),
     Config(config::ConfigCommand),
+    Completions(completions::Completions),
 }
 
 impl Place {
@@ -155,6 +173,11 @@ impl Cli {
         let output = Output::new(self.json);
         let result = match self.command {
             Command::Demo(command) => command.run(output).await,
+            Command::New(command) => command.run(output),
+            Command::Build(command) => command.run(output).await,
+            Command::Dev(command) => command.run(output).await,
+            Command::Test(command) => command.run(output).await,
+            Command::Logs(command) => command.run(output).await,
             Command::Check(command) => command.run(output),
             Command::Package(command) => command.run(output),
             Command::Submit(command) => command.run(output).await,
@@ -180,6 +203,7 @@ impl Cli {
             Command::Adopt(command) => command.run(output).await,
             Command::Cache(command) => command.run(output).await,
             Command::Config(command) => command.run(output),
+            Command::Completions(command) => command.run(),
         };
         result.unwrap_or_else(|error| {
             output.error(&error);
