@@ -102,7 +102,7 @@ impl Proxy {
     pub fn set_catalog(&self, catalog: Arc<Catalog>) {
         // Digests are made over every table, and nobody waits for that: both are there before the lock.
         let digest = catalog.digest();
-        self.judge().catalog_digest();
+        self.inner.judge().catalog_digest();
         let mut judge = self.inner.judge.write().unwrap_or_else(PoisonError::into_inner);
         *judge = Arc::new(judge.after(catalog, digest));
     }
