@@ -24,7 +24,7 @@ impl Sources {
     }
 
     /// One file that has changed since an earlier look, for people.
-    pub(crate) fn changed_since(&self, earlier: &Self) -> Option<&Path> {
+    pub(crate) fn changed_since<'a>(&'a self, earlier: &'a Self) -> Option<&'a Path> {
         let changed = self.0.iter().find(|(path, state)| earlier.0.get(*path) != Some(*state));
         let gone = || earlier.0.iter().find(|(path, _)| !self.0.contains_key(*path));
         changed.or_else(gone).map(|(path, _)| path.as_path())
