@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// What is embedded: the name it gets, and where it is.
-const TREES: [(&str, &str); 7] = [
+const TREES: [(&str, &str); 8] = [
     ("templates", "templates"),
     ("samples", "../sample-applets"),
     ("wit", "../wit"),
@@ -14,6 +14,7 @@ const TREES: [(&str, &str); 7] = [
     ("sdk/typescript", "../sdk/typescript"),
     ("sdk/python", "../sdk/python"),
     ("sdk/c", "../sdk/c"),
+    ("sdk/go", "../sdk/go"),
 ];
 
 /// Folders that tools make.

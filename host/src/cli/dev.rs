@@ -67,7 +67,12 @@ impl Dev {
         }
         let listener = TcpListener::bind(self.listen)
             .await
-            .map_err(|error| CommandError::usage(format!("cannot listen on {}: {error}", self.listen)))?;
+            .map_err(|error| {
+                CommandError::usage(format!(
+                    "cannot listen on {}: {error}; --listen names another address, and 127.0.0.1:0 takes any port",
+                    self.listen
+                ))
+            })?;
         let key = Place { data_dir: Some(directory.clone()), ..Place::default() }.token_key()?;
         output.progress("a private PostgreSQL with two tenants, `alder` and `birch`");
         let stage = Stage::open(directory.clone(), project.seed()?, output).await?;

@@ -31,7 +31,7 @@ pub(crate) struct New {
     /// What it is written in.
     #[arg(long, short, value_enum, ignore_case = true, conflicts_with = "example")]
     language: Option<Language>,
-    /// Begin with a copy of one of the samples: ai-chat.
+    /// Begin with a copy of one of the samples: ai-chat (Rust), crm-notes (TypeScript), report (Python).
     #[arg(long, value_name = "NAME")]
     example: Option<String>,
     /// The folder to make [default: ./NAME].

@@ -65,6 +65,8 @@ fn as_text(answered: &Answered<'_>, manifest: Option<&Manifest>) -> String {
             let _written = write!(text, "\n  = {}", shortened(answer));
         }
         Err(CallError::Hook(HookError::Applet { code, message })) => {
+            // SDKs begin an error of the host's, passed on, with its code.
+            let message = message.strip_prefix(&format!("{code}: ")).unwrap_or(message);
             let _written = write!(text, "\n  the hook's own error: {code}: {message}");
         }
         Err(error) if !shown => {

@@ -22,7 +22,7 @@ pub(crate) fn folder(project: &Project) -> PathBuf {
 
 /// As projects write it into their own files.
 pub(crate) fn usual(language: Language) -> String {
-    format!(".applet/sdk/{}", language.as_str())
+    format!("./.applet/sdk/{}", language.as_str())
 }
 
 /// Makes sure that the SDK is there, if the program has one for the language.
