@@ -38,7 +38,11 @@ fn main() -> io::Result<()> {
             println!("cargo::rerun-if-changed={}", file.display());
             let inside = file.strip_prefix(&folder).unwrap_or(&file);
             // Writing into a string cannot fail.
-            let _written = writeln!(list, "    ({:?}, include_bytes!({file:?})),", format!("{name}/{}", inside.display()));
+            let _written = writeln!(
+                list,
+                "    ({:?}, include_bytes!({file:?})),",
+                format!("{name}/{}", inside.display())
+            );
         }
     }
     list.push_str("];\n");

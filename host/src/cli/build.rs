@@ -47,8 +47,7 @@ impl Build {
         let (component, seconds) = (compiled.component.len(), compiled.took.as_secs_f64());
         let bytes = packed(&manifest, compiled.component, &limits)?;
         let file = self.output.unwrap_or_else(|| project.package_file(&manifest.valid));
-        let failed =
-            |error| CommandError::usage(format!("cannot write `{}`: {error}", file.display()));
+        let failed = |error| CommandError::usage(format!("cannot write `{}`: {error}", file.display()));
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }

@@ -133,7 +133,8 @@ impl Work {
             hooks = Some(now);
             let changed = self.changed(&mut known).await;
             let shown = changed.strip_prefix(&self.root).unwrap_or(&changed).display().to_string();
-            output.result(&json!({ "event": "changed", "file": shown }), format_args!("\n{shown} has changed"));
+            output
+                .result(&json!({ "event": "changed", "file": shown }), format_args!("\n{shown} has changed"));
         }
     }
 
@@ -152,7 +153,10 @@ impl Work {
                 "event": "running", "applet": applet, "version": version, "planned": planned,
                 "build_ms": built * 1e3, "reload_ms": installed * 1e3,
             }),
-            format_args!("{applet} {version} {how} (built in {built:.1} s, ready {:.0} ms later)", installed * 1e3),
+            format_args!(
+                "{applet} {version} {how} (built in {built:.1} s, ready {:.0} ms later)",
+                installed * 1e3
+            ),
         );
     }
 

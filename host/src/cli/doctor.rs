@@ -84,7 +84,9 @@ fn missing(tool: &Tool) -> String {
 }
 
 fn found(tools: &[Tool]) -> String {
-    let found = tools.iter().filter_map(|tool| Some(format!("\nto build with: {} ({})", tool.name, tool.version.as_ref()?)));
+    let found = tools
+        .iter()
+        .filter_map(|tool| Some(format!("\nto build with: {} ({})", tool.name, tool.version.as_ref()?)));
     found.collect()
 }
 

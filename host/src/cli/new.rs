@@ -52,7 +52,13 @@ impl New {
         let folder = self.dir.unwrap_or_else(|| PathBuf::from(id.as_str()));
         let sdk = match &self.sdk {
             Some(path) => absolute(path)?,
-            None => sdk::usual(language),
+            None if sdk::is_embedded(language) => sdk::usual(language),
+            None => {
+                let language = language.as_str();
+                return Err(CommandError::usage(format!(
+                    "this program has no SDK for {language}; --sdk names one"
+                )));
+            }
         };
         let files = template::files(&Wish { id: &id, language, sdk: &sdk }, sample)?;
         make(&folder, &files)?;

@@ -18,6 +18,7 @@ use crate::dev::Stage;
 use crate::output::{CommandError, Output};
 use crate::project::compile::compile;
 use crate::project::{Manifest, Project};
+use crate::shutdown;
 use crate::trial::{self, Case, CoverageLine, Leak, Trial, Verdict};
 use crate::wiring::{private_folder, told};
 
@@ -68,6 +69,14 @@ struct Findings {
 
 impl Test {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
+        // Stopped in the middle, it takes its database along.
+        tokio::select! {
+            code = self.tested(output) => code,
+            () = shutdown::requested() => Err(CommandError::refused("stopped", "stopped before the tests were over")),
+        }
+    }
+
+    async fn tested(&self, output: Output) -> Result<ExitCode, CommandError> {
         let began = Instant::now();
         let limits = Config::load(self.config.as_deref())?.limits;
         let project = Project::find(self.dir.as_deref())?;
@@ -126,16 +135,21 @@ impl Test {
         let passed = verdicts.iter().filter(|verdict| verdict.ok).count();
         let mut text = String::new();
         for leak in leaks {
-            text.push_str(&format!(
-                "  LEAK  {}: {} can see that {}'s rows changed\n          {}\n",
-                leak.name, leak.seen_by, leak.changed, leak.what
-            ));
+            let (mark, how) = if leak.seen {
+                ("LEAK", format!("{} can see that {}'s rows changed", leak.seen_by, leak.changed))
+            } else {
+                ("FAIL", format!("nothing is proven of what {} can see", leak.seen_by))
+            };
+            text.push_str(&format!("  {mark}  {}: {how}\n          {}\n", leak.name, leak.what));
         }
         text.push_str(&told_coverage(coverage));
         let twin = match (self.no_twin, leaks.len()) {
             (true, _) => "the other tenant was left out".to_owned(),
             (false, 0) => "no tenant saw another's rows".to_owned(),
-            (false, count) => format!("{count} times a tenant saw another's rows"),
+            (false, _) => match leaks.iter().filter(|leak| leak.seen).count() {
+                0 => "it is not known whether a tenant saw another's rows".to_owned(),
+                count => format!("{count} times a tenant saw another's rows"),
+            },
         };
         let seconds = began.elapsed().as_secs_f64();
         text.push_str(&format!("{passed} of {} tests passed, {twin} ({seconds:.1} s)", verdicts.len()));

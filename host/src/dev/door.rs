@@ -151,7 +151,10 @@ async fn call(
         return problem(StatusCode::NOT_FOUND, &format!("there is no tenant `{tenant}`: there are {names}"));
     };
     let Some(manifest) = short.current.get() else {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "nothing runs yet: look at the output of `applet dev`");
+        return problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "nothing runs yet: look at the output of `applet dev`",
+        );
     };
     match forwarded(&short, tenant, manifest.valid.id(), &hook) {
         Ok((uri, token)) => {
@@ -175,7 +178,8 @@ fn forwarded(
     hook: &str,
 ) -> Result<(Uri, HeaderValue), String> {
     let caller = Caller { tenant: tenant.tenant, user: UserId::new(Uuid::nil()), role: Role::Platform };
-    let token = short.key.issue(&caller, Utc::now(), TimeDelta::minutes(5)).map_err(|error| error.to_string())?;
+    let token =
+        short.key.issue(&caller, Utc::now(), TimeDelta::minutes(5)).map_err(|error| error.to_string())?;
     let path = format!("/api/v2/workspaces/{}/applets/{applet}/hooks/{hook}", tenant.workspace);
     let uri = path.parse().map_err(|_| format!("`{hook}` is not the name of a hook"))?;
     let token = HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| error.to_string())?;
@@ -191,7 +195,10 @@ async fn hooks_there(State(short): State<Short>, headers: HeaderMap) -> Response
     let hooks = manifest.iter().flat_map(|manifest| manifest.valid.hooks().named());
     let hooks: Vec<&str> = hooks.map(|hook| hook.name().as_str()).collect();
     let tenants = TENANTS.map(|tenant| tenant.short);
-    json_response(StatusCode::OK, &json!({ "tenants": tenants, "hooks": hooks, "call": "POST /{tenant}/{hook}" }))
+    json_response(
+        StatusCode::OK,
+        &json!({ "tenants": tenants, "hooks": hooks, "call": "POST /{tenant}/{hook}" }),
+    )
 }
 
 /// Lets in what was sent to this machine by its name for itself, and by no page of another site.

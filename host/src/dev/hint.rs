@@ -38,16 +38,20 @@ pub(crate) fn manifest_line(manifest: &str, failure: &Failure) -> Option<Manifes
     let value = line.trim_start().strip_prefix(key)?.strip_prefix(':')?.trim();
     let depth = indent(line);
     match value.strip_prefix('[').and_then(|list| list.strip_suffix(']')) {
-        Some(list) if list.trim().is_empty() => {
-            Some(ManifestLine { line: at + 1, replaces: true, text: format!("{}{key}: [{table}]", " ".repeat(depth)) })
-        }
+        Some(list) if list.trim().is_empty() => Some(ManifestLine {
+            line: at + 1,
+            replaces: true,
+            text: format!("{}{key}: [{table}]", " ".repeat(depth)),
+        }),
         Some(list) => {
             let text = format!("{}{key}: [{}, {table}]", " ".repeat(depth), list.trim());
             Some(ManifestLine { line: at + 1, replaces: true, text })
         }
-        None if value.is_empty() => {
-            Some(ManifestLine { line: at + 2, replaces: false, text: format!("{}- {table}", " ".repeat(depth + 2)) })
-        }
+        None if value.is_empty() => Some(ManifestLine {
+            line: at + 2,
+            replaces: false,
+            text: format!("{}- {table}", " ".repeat(depth + 2)),
+        }),
         None => None,
     }
 }
@@ -93,7 +97,10 @@ mod tests {
             Some((4, true, "    read: [clients, invoices]".to_owned()))
         );
         assert_eq!(line(manifest, Operation::Insert), Some((4, false, "    write: [invoices]".to_owned())));
-        assert_eq!(line(manifest, Operation::HardDelete), Some((4, false, "    delete: [invoices]".to_owned())));
+        assert_eq!(
+            line(manifest, Operation::HardDelete),
+            Some((4, false, "    delete: [invoices]".to_owned()))
+        );
     }
 
     #[test]

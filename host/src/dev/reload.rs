@@ -74,9 +74,8 @@ impl Reloader {
         let manifest = self.project.manifest(&self.limits)?;
         let compiled = compile(&self.project, &manifest.valid, output).await?;
         let component = ComponentDigest::of(&compiled.component);
-        let same = |running: &Running| {
-            running.component == component && running.manifest.text == manifest.text
-        };
+        let same =
+            |running: &Running| running.component == component && running.manifest.text == manifest.text;
         if self.running.as_ref().is_some_and(same) {
             return Ok(None);
         }

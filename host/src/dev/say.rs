@@ -56,7 +56,8 @@ fn as_text(answered: &Answered<'_>, manifest: Option<&Manifest>) -> String {
     for sight in *sights {
         text.push_str(&sight_text(sight, manifest));
         // What ended the hook is not told twice.
-        if let (Sight::Statement(statement), Err(CallError::Hook(HookError::Host(ended)))) = (sight, outcome) {
+        if let (Sight::Statement(statement), Err(CallError::Hook(HookError::Host(ended)))) = (sight, outcome)
+        {
             shown |= statement.result.as_ref().is_err_and(|failure| failure == ended);
         }
     }
@@ -67,7 +68,8 @@ fn as_text(answered: &Answered<'_>, manifest: Option<&Manifest>) -> String {
         Err(CallError::Hook(HookError::Applet { code, message })) => {
             // SDKs begin an error of the host's, passed on, with its code.
             let message = message.strip_prefix(&format!("{code}: ")).unwrap_or(message);
-            let _written = write!(text, "\n  the hook's own error: {code}: {message}");
+            let _written =
+                write!(text, "\n  the hook's own error: {}: {}", one_line(code), one_line(message));
         }
         Err(error) if !shown => {
             let _written = write!(text, "\n{}", indented(&failed((*error).clone()).to_string()));
@@ -158,9 +160,9 @@ fn statement_json(statement: &SeenStatement, manifest: Option<&Manifest>) -> ser
 pub(crate) fn listening(output: Output, address: SocketAddr, running: Option<&Running>) {
     let hooks = running.map(Running::hooks).unwrap_or_default();
     let names: Vec<&str> = hooks.iter().map(HookName::as_str).collect();
-    let urls = TENANTS.iter().flat_map(|tenant| {
-        names.iter().map(move |hook| format!("http://{address}/{}/{hook}", tenant.short))
-    });
+    let urls = TENANTS
+        .iter()
+        .flat_map(|tenant| names.iter().map(move |hook| format!("http://{address}/{}/{hook}", tenant.short)));
     let urls: Vec<String> = urls.collect();
     let calls: String = urls.iter().map(|url| format!("\n  curl -d null {url}")).collect();
     output.result(
@@ -190,8 +192,9 @@ fn shortened(text: &str) -> String {
     kept
 }
 
-fn one_line(sql: &str) -> String {
-    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+fn one_line(text: &str) -> String {
+    let plain = text.replace(char::is_control, " ");
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn indented(text: &str) -> String {

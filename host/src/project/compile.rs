@@ -96,10 +96,7 @@ async fn npm(
     Ok((made(project, manifest)?, ran.stderr))
 }
 
-async fn script(
-    project: &Project,
-    manifest: &ValidatedManifest,
-) -> Result<(PathBuf, String), CommandError> {
+async fn script(project: &Project, manifest: &ValidatedManifest) -> Result<(PathBuf, String), CommandError> {
     let ran = if project.root().join("build.sh").is_file() {
         run(project, "sh", &["build.sh"]).await?
     } else if project.root().join("Makefile").is_file() {

@@ -29,9 +29,7 @@ impl Language {
 
     /// What a project is written in, by the files in its folder.
     pub(crate) fn of(root: &Path) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|language| language.files().iter().any(|file| root.join(file).is_file()))
+        Self::ALL.into_iter().find(|language| language.files().iter().any(|file| root.join(file).is_file()))
     }
 
     /// The files that tell.
@@ -47,11 +45,8 @@ impl Language {
 
     /// All of those files, for an error.
     pub(crate) fn marks() -> String {
-        let marks: Vec<String> = Self::ALL
-            .iter()
-            .flat_map(|language| language.files())
-            .map(|file| format!("`{file}`"))
-            .collect();
+        let marks: Vec<String> =
+            Self::ALL.iter().flat_map(|language| language.files()).map(|file| format!("`{file}`")).collect();
         marks.join(", ")
     }
 

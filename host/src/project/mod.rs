@@ -143,7 +143,7 @@ fn is_root() -> bool {
 
 fn anybody_enters(folder: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    folder.ancestors().all(|folder| {
-        fs::metadata(folder).is_ok_and(|about| about.permissions().mode() & 0o001 != 0)
-    })
+    folder
+        .ancestors()
+        .all(|folder| fs::metadata(folder).is_ok_and(|about| about.permissions().mode() & 0o001 != 0))
 }

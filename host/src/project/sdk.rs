@@ -25,6 +25,11 @@ pub(crate) fn usual(language: Language) -> String {
     format!("./.applet/sdk/{}", language.as_str())
 }
 
+/// Whether this program has the language's SDK.
+pub(crate) fn is_embedded(language: Language) -> bool {
+    embedded::folder(&format!("sdk/{}", language.as_str())).next().is_some()
+}
+
 /// Makes sure that the SDK is there, if the program has one for the language.
 pub(crate) fn provide(project: &Project) -> Result<(), CommandError> {
     unpack(&project.state(), project.language()).map_err(|error| {

@@ -38,10 +38,7 @@ pub(crate) fn sample(name: &str) -> Result<(&'static str, Language), CommandErro
     let meant = closest(name, known.iter().map(|(sample, _)| *sample))
         .map(|meant| format!("; did you mean `{meant}`?"))
         .unwrap_or_default();
-    Err(CommandError::usage(format!(
-        "there is no example `{name}`{meant} There are {}",
-        names.join(", ")
-    )))
+    Err(CommandError::usage(format!("there is no example `{name}`{meant} There are {}", names.join(", "))))
 }
 
 /// The files of a new project.

@@ -39,10 +39,14 @@ pub(crate) fn tools(language: Language) -> Vec<Tool> {
             said("python3", &["--version"]),
             "https://www.python.org, version 3.11 or later, with venv",
         )],
-        Language::C => vec![
-            tool("clang", clang(), "apt-get install clang-16 lld-16 libclang-rt-16-dev-wasm32 wasi-libc"),
-        ],
-        Language::Go => vec![tool("go", said("go", &["version"]), "https://go.dev/dl, version 1.24 or later")],
+        Language::C => vec![tool(
+            "clang",
+            clang(),
+            "apt-get install clang-16 lld-16 libclang-rt-16-dev-wasm32 wasi-libc",
+        )],
+        Language::Go => {
+            vec![tool("go", said("go", &["version"]), "https://go.dev/dl, version 1.24 or later")]
+        }
     }
 }
 
@@ -53,7 +57,11 @@ pub(crate) fn check(language: Language) -> Result<(), CommandError> {
         .filter(|tool| tool.version.is_none())
         .map(|tool| format!("`{}` is not installed: {}", tool.name, tool.install))
         .collect();
-    if missing.is_empty() { Ok(()) } else { Err(CommandError::refused("toolchain-missing", missing.join("; "))) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(CommandError::refused("toolchain-missing", missing.join("; ")))
+    }
 }
 
 fn clang() -> Option<String> {

@@ -59,12 +59,15 @@ impl Coverage {
 
     fn line(&self, table: &SqlName, operation: Operation, columns: &Columns) -> Line {
         let used = self.tables.contains(&(table.clone(), operation))
-            || (operation == Operation::Update && self.tables.contains(&(table.clone(), Operation::SoftDelete)));
+            || (operation == Operation::Update
+                && self.tables.contains(&(table.clone(), Operation::SoftDelete)));
         let unused = match columns {
             // Of its own tables every declared column is granted, whatever the applet needs.
-            Columns::Only(names) if used && !self.granted.is_own(table) => {
-                names.iter().filter(|name| !self.uses(table, operation, name)).map(SqlName::to_string).collect()
-            }
+            Columns::Only(names) if used && !self.granted.is_own(table) => names
+                .iter()
+                .filter(|name| !self.uses(table, operation, name))
+                .map(SqlName::to_string)
+                .collect(),
             Columns::Only(_) | Columns::All => Vec::new(),
         };
         let operation = match operation {

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn refusal(code: &str) -> Answer {
-        Err(Refusal { code: code.to_owned(), message: "no".to_owned() })
+        Err(Refusal::of_applet(code, "no"))
     }
 
     #[test]
@@ -101,10 +101,19 @@ mod tests {
         assert_eq!(Expect::Matches(json!([{ "body": "a" }])).against(&answer), None);
         let told = |expect: Expect| expect.against(&answer).unwrap();
         assert_eq!(told(Expect::Answer(json!([{ "body": "a" }]))), "at `[0]`: unexpected id");
-        assert_eq!(told(Expect::Matches(json!([{ "body": "b" }]))), r#"at `[0].body`: expected "b", got "a""#);
-        assert_eq!(told(Expect::Matches(json!([{ "text": "a" }]))), r#"at `[0].text`: expected "a", there is nothing"#);
+        assert_eq!(
+            told(Expect::Matches(json!([{ "body": "b" }]))),
+            r#"at `[0].body`: expected "b", got "a""#
+        );
+        assert_eq!(
+            told(Expect::Matches(json!([{ "text": "a" }]))),
+            r#"at `[0].text`: expected "a", there is nothing"#
+        );
         assert!(told(Expect::Matches(json!([]))).starts_with("expected 0 elements, got 1"));
-        assert_eq!(told(Expect::Error("gone".to_owned())), r#"expected error `gone`, was answered [{"body":"a","id":1}]"#);
+        assert_eq!(
+            told(Expect::Error("gone".to_owned())),
+            r#"expected error `gone`, was answered [{"body":"a","id":1}]"#
+        );
     }
 
     #[test]

@@ -40,6 +40,19 @@ type Answer = Result<Value, Refusal>;
 pub(crate) struct Refusal {
     pub(crate) code: String,
     pub(crate) message: String,
+    /// Whether the host ended the call for a reason of its own (time, memory, a crash), so that the applet has
+    /// answered nothing.
+    by_host: bool,
+}
+
+impl Refusal {
+    fn of_applet(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), by_host: false }
+    }
+
+    fn of_host(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { by_host: true, ..Self::of_applet(code, message) }
+    }
 }
 
 /// A hook that was called, and everything that was seen of it.
@@ -94,7 +107,8 @@ impl<'a> Trial<'a> {
             self.coverage.note(&called.statements);
             log.extend(called.log);
             if let Some(reason) = step.expect.against(&called.answer) {
-                let place = if case.steps.len() > 1 { format!("step {}, ", number + 1) } else { String::new() };
+                let place =
+                    if case.steps.len() > 1 { format!("step {}, ", number + 1) } else { String::new() };
                 failures.push(format!("{place}`{}`: {reason}", called.hook));
                 // What comes after builds on this.
                 break;
@@ -185,17 +199,16 @@ impl<'a> Trial<'a> {
 
 fn answer(outcome: Result<String, HookError>) -> Answer {
     match outcome {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| Refusal {
-            code: "not-json".to_owned(),
-            message: format!("the answer is not JSON: {error}"),
-        }),
-        Err(HookError::Applet { code, message }) => Err(Refusal { code, message }),
+        Ok(text) => serde_json::from_str(&text)
+            .map_err(|error| Refusal::of_applet("not-json", format!("the answer is not JSON: {error}"))),
+        Err(HookError::Applet { code, message }) if code == HookError::CRASHED => {
+            Err(Refusal::of_host(code, message))
+        }
+        Err(HookError::Applet { code, message }) => Err(Refusal::of_applet(code, message)),
         Err(HookError::NoSuchHook(hook)) => {
-            Err(Refusal { code: "no-such-hook".to_owned(), message: format!("the applet has no hook `{hook}`") })
+            Err(Refusal::of_applet("no-such-hook", format!("the applet has no hook `{hook}`")))
         }
-        Err(HookError::Host(failure)) => {
-            Err(Refusal { code: failure.code.as_str().to_owned(), message: failure.message })
-        }
+        Err(HookError::Host(failure)) => Err(Refusal::of_host(failure.code.as_str(), failure.message)),
     }
 }
 

@@ -91,14 +91,15 @@ pub(crate) fn load(
     let mut cases = Vec::new();
     for file in files(&root.join("tests")) {
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
-        let text = read(&file).map_err(|error| CommandError::usage(format!("cannot read `{name}`: {error}")))?;
+        let text =
+            read(&file).map_err(|error| CommandError::usage(format!("cannot read `{name}`: {error}")))?;
         let written: Vec<WrittenCase> = serde_yaml::from_str(&text)
             .map_err(|error| CommandError::usage(format!("`{name}` is no list of tests: {error}")))?;
         for case in written {
             let title = case.name.clone();
-            let case = case.read(&name, manifest).map_err(|reason| {
-                CommandError::usage(format!("`{name}`, test `{title}`: {reason}"))
-            })?;
+            let case = case
+                .read(&name, manifest)
+                .map_err(|reason| CommandError::usage(format!("`{name}`, test `{title}`: {reason}")))?;
             cases.push(case);
         }
     }
@@ -117,9 +118,8 @@ pub(crate) fn load(
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_yaml = |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
-    };
+    let is_yaml =
+        |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(is_yaml).collect();
     files.sort();
     files
@@ -174,7 +174,10 @@ fn tenant_called(short: &str) -> Result<&'static DemoTenant, String> {
     DemoTenant::called(short).ok_or_else(|| {
         let names = TENANTS.map(|tenant| tenant.short);
         let meant = closest(short, names).map(|meant| format!("; did you mean `{meant}`?"));
-        format!("there is no tenant `{short}`{}", meant.unwrap_or_else(|| format!("; there are {}", names.join(", "))))
+        format!(
+            "there is no tenant `{short}`{}",
+            meant.unwrap_or_else(|| format!("; there are {}", names.join(", ")))
+        )
     })
 }
 
@@ -182,7 +185,8 @@ fn tenant_called(short: &str) -> Result<&'static DemoTenant, String> {
 mod tests {
     use super::*;
 
-    const MANIFEST: &str = "manifestVersion: \"1.0\"\nid: notes\nversion: 1.0.0\nname: Notes\nhooks:\n  named: [add, list]\n";
+    const MANIFEST: &str =
+        "manifestVersion: \"1.0\"\nid: notes\nversion: 1.0.0\nname: Notes\nhooks:\n  named: [add, list]\n";
 
     fn read_one(text: &str) -> Result<Case, String> {
         let manifest = applet_manifest::load(MANIFEST.as_bytes()).unwrap();
@@ -192,7 +196,8 @@ mod tests {
 
     #[test]
     fn f13_one_call_needs_no_list_of_steps() {
-        let case = read_one("- { name: a, tenant: birch, hook: add, payload: { body: x }, answer: null }").unwrap();
+        let case =
+            read_one("- { name: a, tenant: birch, hook: add, payload: { body: x }, answer: null }").unwrap();
         assert_eq!((case.tenant.short, case.steps.len()), ("birch", 1));
         assert_eq!(case.steps[0].payload, r#"{"body":"x"}"#);
         assert_eq!(case.steps[0].expect, Expect::Answer(Value::Null), "null is an expectation");

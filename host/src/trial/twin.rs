@@ -13,9 +13,11 @@ use super::Called;
 use super::suite::Case;
 use crate::demo_data::DemoTenant;
 
-/// Something that one tenant could see of another's rows.
+/// Something that one tenant could see of another's rows, or that could not be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Leak {
+    /// Whether it was seen. Otherwise a call gave nothing to compare, and nothing is proven.
+    pub(crate) seen: bool,
     pub(crate) file: String,
     pub(crate) name: String,
     /// Whose rows changed.
@@ -34,16 +36,26 @@ pub(super) fn leaks(
     again: &[Called],
     after: &[Called],
 ) -> Vec<Leak> {
-    let noise = differences(before, again);
-    let moved = differences(before, after);
-    let leak = |what: &String| Leak {
+    let leak = |seen: bool, what: &str| Leak {
+        seen,
         file: case.file.clone(),
         name: case.name.clone(),
         changed: case.tenant.short,
         seen_by: other.short,
-        what: what.clone(),
+        what: what.to_owned(),
     };
-    moved.iter().filter(|what| !noise.contains(*what)).map(leak).collect()
+    if let Some(lost) = [before, again, after].into_iter().flatten().find_map(lost) {
+        return vec![leak(false, &lost)];
+    }
+    let noise = differences(before, again);
+    let moved = differences(before, after);
+    moved.iter().filter(|what| !noise.contains(*what)).map(|what| leak(true, what)).collect()
+}
+
+/// A call that the host ended, or that crashed: what it would have answered, nobody knows.
+fn lost(call: &Called) -> Option<String> {
+    let refusal = call.answer.as_ref().err().filter(|refusal| refusal.by_host)?;
+    Some(format!("`{}` ended with `{}`: {}", call.hook, refusal.code, refusal.message))
 }
 
 fn differences(before: &[Called], after: &[Called]) -> BTreeSet<String> {
@@ -76,7 +88,11 @@ fn answers(call: &str, one: &Called, two: &Called, found: &mut BTreeSet<String>)
             let mut places = BTreeSet::new();
             moved(one, two, "", &mut places);
             found.extend(places.iter().map(|place| {
-                if place.is_empty() { format!("{call} answered differently") } else { format!("{call} answered differently at `{place}`") }
+                if place.is_empty() {
+                    format!("{call} answered differently")
+                } else {
+                    format!("{call} answered differently at `{place}`")
+                }
             }));
         }
         (one, two) if one == two => {}
@@ -114,6 +130,7 @@ mod tests {
 
     use serde_json::json;
 
+    use super::super::Refusal;
     use super::*;
     use crate::demo_data::TENANTS;
     use crate::seen::{SeenStatement, Shown};
@@ -128,7 +145,12 @@ mod tests {
             took: Duration::ZERO,
             result: Ok(Shown { rows: 1, content }),
         };
-        vec![Called { hook: "list".to_owned(), answer: Ok(answer), statements: vec![statement], log: Vec::new() }]
+        vec![Called {
+            hook: "list".to_owned(),
+            answer: Ok(answer),
+            statements: vec![statement],
+            log: Vec::new(),
+        }]
     }
 
     fn found(before: &[Called], again: &[Called], after: &[Called]) -> Vec<String> {
@@ -149,6 +171,18 @@ mod tests {
             ["call 1 of `list`, statement 1 returned other rows: SELECT 1"],
             "an applet that does not answer with what it read has read it all the same"
         );
+    }
+
+    #[test]
+    fn f13_a_call_that_was_cut_off_proves_nothing() {
+        let before = call(json!(1), 1);
+        let mut after = call(json!(1), 1);
+        after[0].answer = Err(Refusal::of_host("deadline", "the invocation's time is over"));
+        let case =
+            Case { file: "a".to_owned(), name: "b".to_owned(), tenant: &TENANTS[0], steps: Vec::new() };
+        let leaks = leaks(&case, &TENANTS[1], &before, &before, &after);
+        assert_eq!(leaks.len(), 1);
+        assert!(!leaks[0].seen && leaks[0].what.contains("`deadline`"), "{leaks:?}");
     }
 
     #[test]

@@ -63,11 +63,11 @@ impl Rewind {
                 format!("SELECT setval({}, {value}, {called});\n", literal(&qualified(schema, name)))
             })
             .collect();
-        let empty = if names.is_empty() { String::new() } else { format!("TRUNCATE {};\n", names.join(", ")) };
+        let empty =
+            if names.is_empty() { String::new() } else { format!("TRUNCATE {};\n", names.join(", ")) };
         // Triggers and foreign keys rest: the rows fitted together when they were kept.
-        let whole = format!(
-            "BEGIN;\nSET LOCAL session_replication_role = replica;\n{empty}{fill}{sequences}COMMIT;"
-        );
+        let whole =
+            format!("BEGIN;\nSET LOCAL session_replication_role = replica;\n{empty}{fill}{sequences}COMMIT;");
         Ok(Self { admin, whole, sequences })
     }
 
