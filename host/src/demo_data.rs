@@ -12,6 +12,8 @@ use crate::wiring::told;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DemoTenant {
     pub(crate) name: &'static str,
+    /// As paths and tests of a project call it.
+    pub(crate) short: &'static str,
     pub(crate) tenant: TenantId,
     pub(crate) workspace: WorkspaceId,
 }
@@ -19,20 +21,33 @@ pub(crate) struct DemoTenant {
 /// The two tenants of `host/demo/data.sql`.
 pub(crate) const TENANTS: [DemoTenant; 2] = [
     demo(
-        "Alder Dental",
+        ("Alder Dental", "alder"),
         0x1111_1111_1111_4111_8111_1111_1111_1111,
         0x1111_1111_0000_4000_8000_0000_0000_0001,
     ),
     demo(
-        "Birch Realty",
+        ("Birch Realty", "birch"),
         0x2222_2222_2222_4222_8222_2222_2222_2222,
         0x2222_2222_0000_4000_8000_0000_0000_0001,
     ),
 ];
 
-const fn demo(name: &'static str, tenant: u128, workspace: u128) -> DemoTenant {
+impl DemoTenant {
+    /// The tenant that a path or a test calls so.
+    pub(crate) fn called(short: &str) -> Option<&'static Self> {
+        TENANTS.iter().find(|tenant| tenant.short == short)
+    }
+
+    /// The other one of the two.
+    pub(crate) fn other(&self) -> &'static Self {
+        TENANTS.iter().find(|tenant| tenant.short != self.short).unwrap_or(&TENANTS[0])
+    }
+}
+
+const fn demo((name, short): (&'static str, &'static str), tenant: u128, workspace: u128) -> DemoTenant {
     DemoTenant {
         name,
+        short,
         tenant: TenantId::new(Uuid::from_u128(tenant)),
         workspace: WorkspaceId::new(Uuid::from_u128(workspace)),
     }

@@ -95,7 +95,8 @@ impl CommandError {
         }
     }
 
-    fn as_json(&self) -> serde_json::Value {
+    /// As a program is told.
+    pub(crate) fn as_json(&self) -> serde_json::Value {
         match self {
             Self::Failure { failure, .. } => json!({ "ok": false, "error": failure }),
             Self::Refused { code, message } => {

@@ -18,9 +18,9 @@ use applet_proxy::{
     AuditQueue, AuditWriter, CacheConfig, InvalidRedisUrl, KeeperConfig, Proxy, ProxyConfig, QueryCache,
     RedisServers,
 };
-use applet_runtime::{CompilerProgram, Runtime, RuntimeConfig, RuntimeLimits, TracingLog};
+use applet_runtime::{CompilerProgram, GuestLog, Runtime, RuntimeConfig, RuntimeLimits};
 use applet_store::Store;
-use applet_types::Secret;
+use applet_types::{Database, Secret};
 
 use crate::audit::{Sealing, audit_key, seal_at_the_end};
 use crate::cli::{COMPILE_COMMAND, Place};
@@ -28,7 +28,9 @@ use crate::config::{Config, LimitsConfig, PlaceConfig};
 use crate::demo_data;
 use crate::endpoint::Endpoint;
 use crate::lifecycle_hooks::LifecycleHooks;
+use crate::logs::Lines;
 use crate::output::{CommandError, Output};
+use crate::seen::{Observed, Seen};
 
 /// The database of the private PostgreSQL that everything is in.
 const DATABASE: &str = "applets";
@@ -48,6 +50,8 @@ pub(crate) struct Host {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) admin_url: String,
     pub(crate) catalog: CatalogOptions,
+    /// What applets have written to their logs lately.
+    pub(crate) lines: Lines,
     audit: AuditWriter,
     sealing: Option<Sealing>,
     postgres: Option<Postgres>,
@@ -67,10 +71,28 @@ pub(crate) struct Purpose {
     pub(crate) demo_data: bool,
 }
 
+/// What somebody who develops an applet brings along.
+pub(crate) struct Workbench {
+    /// Sees what applets do.
+    pub(crate) seen: Arc<Seen>,
+    /// A script that makes tables of the platform, before they are guarded.
+    pub(crate) seed: Option<String>,
+}
+
 impl Host {
     /// Puts a host together: starts or finds the database, brings the schema up to date, guards the
     /// tables, and finishes nothing yet.
     pub(crate) async fn open(place: &Place, purpose: Purpose, output: Output) -> Result<Self, CommandError> {
+        Self::open_with(place, purpose, None, output).await
+    }
+
+    /// The same, with what a developer brings along.
+    pub(crate) async fn open_with(
+        place: &Place,
+        purpose: Purpose,
+        bench: Option<&Workbench>,
+        output: Output,
+    ) -> Result<Self, CommandError> {
         let config = place.configuration()?;
         let LimitsConfig { host: host_limits, component, manifest, tenant, breaker, .. } =
             config.limits.clone();
@@ -87,6 +109,10 @@ impl Host {
         if purpose.demo_data {
             demo_data::load_tables(&mut admin).await?;
             demo_data::load_workspaces(&store).await?;
+        }
+        if let Some(seed) = bench.and_then(|bench| bench.seed.clone()) {
+            let failed = |error| CommandError::usage(format!("`tests/seed.sql`: {error}"));
+            admin.run_own_script(seed).await.map_err(failed)?;
         }
         let keys = wall::prepare_database(&mut admin, &options).await.map_err(unprepared)?;
         let reading = applet_datasource::catalog::read(&mut admin, &options).await.map_err(told)?;
@@ -125,7 +151,9 @@ impl Host {
         serving.cache = Some(cache.clone());
         serving.tenants = Some(tenants);
         let proxy = Proxy::new(serving);
-        let runtime = Arc::new(runtime(&directory, proxy.clone(), runtime_limits)?);
+        let seen = bench.map(|bench| Arc::clone(&bench.seen));
+        let lines = seen.as_ref().map_or_else(Lines::default, |seen| seen.lines.clone());
+        let runtime = Arc::new(runtime(&directory, guests_reach(&proxy, &lines, seen), runtime_limits)?);
         let sealing = match purpose.serves {
             true => Some(Sealing::start(store.clone(), directory, audit_key(place)?)),
             false => None,
@@ -155,6 +183,7 @@ impl Host {
             accounts,
             admin_url,
             catalog: options,
+            lines,
             audit,
             sealing,
             postgres,
@@ -328,14 +357,28 @@ pub(crate) fn redis(config: &Config) -> Result<Option<RedisServers>, CommandErro
     }
 }
 
-fn runtime(directory: &Path, proxy: Proxy, limits: RuntimeLimits) -> Result<Runtime, CommandError> {
+/// All that guests reach: the way to data, and a log.
+type GuestsReach = (Arc<dyn Database>, Arc<dyn GuestLog>);
+
+fn guests_reach(proxy: &Proxy, lines: &Lines, seen: Option<Arc<Seen>>) -> GuestsReach {
+    match seen {
+        Some(seen) => (Arc::new(Observed::new(proxy.clone(), Arc::clone(&seen))), seen),
+        None => (Arc::new(proxy.clone()), Arc::new(lines.clone())),
+    }
+}
+
+fn runtime(
+    directory: &Path,
+    (database, log): GuestsReach,
+    limits: RuntimeLimits,
+) -> Result<Runtime, CommandError> {
     private_folder(directory)?;
     let program = std::env::current_exe().map_err(told)?;
     Runtime::new(RuntimeConfig {
         cache_dir: directory.join("components"),
         compiler: CompilerProgram { program, arguments: vec![COMPILE_COMMAND.into()] },
-        database: Arc::new(proxy),
-        log: Arc::new(TracingLog),
+        database,
+        log,
         limits,
     })
     .map_err(told)

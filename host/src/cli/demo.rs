@@ -257,7 +257,7 @@ fn read_component(file: &Path) -> Result<Vec<u8>, CommandError> {
 }
 
 /// As root, PostgreSQL runs as another user, who has to get through this folder to its own.
-fn open_to_server(folder: &Path) -> Result<(), CommandError> {
+pub(crate) fn open_to_server(folder: &Path) -> Result<(), CommandError> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).map_err(told)
 }

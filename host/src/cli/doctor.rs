@@ -11,10 +11,13 @@ use serde_json::json;
 use super::Place;
 use crate::endpoint::Endpoint;
 use crate::output::{CommandError, Output, Table};
+use crate::project::Project;
+use crate::project::toolchain::{Tool, tools};
 use crate::wiring::{Host, Purpose, catalog_options, told};
 
 /// Examines the database: how the way there is protected, which walls each table has, in which form, the
-/// server's version, keys that tell on tenants; and says where reads are cached.
+/// server's version, keys that tell on tenants; and says where reads are cached. In a project, it looks for what
+/// its language's builds need as well.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,22 +54,40 @@ impl Doctor {
         let mut problems = report.problems();
         problems.extend(transport.problem());
         problems.extend(cache.problems);
+        // Anywhere else there is nothing to build.
+        let needed = Project::find(None).map(|project| tools(project.language())).unwrap_or_default();
+        problems.extend(needed.iter().filter(|tool| tool.version.is_none()).map(missing));
         let mut table = Table::new(["table", "walls", "keys that tell on tenants"]);
         for row in &report.tables {
             table.row([row.table.clone(), walls(row.walls).to_owned(), row.global_keys.join(", ")]);
         }
         let advice: String = problems.iter().map(|problem| format!("\n- {problem}")).collect();
         output.result(
-            &json!({ "report": report, "problems": problems, "transport": transport, "cache": cache.value }),
+            &json!({
+                "report": report, "problems": problems, "transport": transport, "cache": cache.value,
+                "tools": needed,
+            }),
             format_args!(
-                "PostgreSQL {}, over {transport}\n{}\n{}\n\n{table}\n{advice}",
+                "PostgreSQL {}, over {transport}\n{}\n{}{}\n\n{table}\n{advice}",
                 report.version,
                 cache.text,
-                tenant_form(&report)
+                tenant_form(&report),
+                found(&needed)
             ),
         );
         Ok(if problems.is_empty() && cache.works { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+fn missing(tool: &Tool) -> String {
+    format!("`{}` is not installed, and the project is built with it: {}", tool.name, tool.install)
+}
+
+fn found(tools: &[Tool]) -> String {
+    let found = tools
+        .iter()
+        .filter_map(|tool| Some(format!("\nto build with: {} ({})", tool.name, tool.version.as_ref()?)));
+    found.collect()
 }
 
 /// How the tenant is told, and what stays within an applet's reach because of it.

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::operator::{Operator, Where};
 use crate::output::{CommandError, Output};
-use crate::service::Service;
+use crate::service::{Key, Service};
 use crate::wiring::{Host, Purpose};
 
 /// Calls a named hook of an installed applet with a JSON text, and prints its answer.
@@ -53,7 +53,12 @@ impl Invoke {
             payload: self.payload,
             locale: "en".to_owned(),
         };
+        let key = (caller.tenant, request.workspace, request.applet.clone());
         let reply = service.call(&caller, request).await;
+        let meant = match &reply.answer {
+            Err(CallError::Hook(HookError::NoSuchHook(hook))) => meant(&host, &service, key, hook).await,
+            _ => String::new(),
+        };
         drop(service);
         if let Some(host) = Arc::into_inner(host) {
             host.close().await?;
@@ -61,10 +66,29 @@ impl Invoke {
         if let Some(usage) = reply.usage.filter(|_| self.usage) {
             output.remark(in_words(&usage));
         }
-        let answer = reply.answer.map_err(failed)?;
+        let answer = reply.answer.map_err(|error| match failed(error) {
+            CommandError::Refused { code, message } => {
+                CommandError::Refused { code, message: message + &meant }
+            }
+            error => error,
+        })?;
         let value = RawValue::from_string(answer.clone()).map_err(crate::wiring::told)?;
         output.result(&json!({ "answer": value, "usage": reply.usage }), &answer);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The hooks that the applet has, for one that it has not.
+async fn meant(host: &Host, service: &Service, key: Key, hook: &str) -> String {
+    let Ok(installation) = service.installation(key).await else { return String::new() };
+    let Ok(Some(package)) = host.lifecycle.store().applet(installation.digest).await else {
+        return String::new();
+    };
+    let Ok(manifest) = applet_manifest::load(package.manifest.as_bytes()) else { return String::new() };
+    let hooks: Vec<&str> = manifest.hooks().named().map(|hook| hook.name().as_str()).collect();
+    match applet_manifest::closest(hook, hooks.iter().copied()) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => format!("; it has {}", hooks.join(", ")),
     }
 }
 

@@ -3,13 +3,16 @@
 mod adopt;
 mod approve;
 mod audit;
+mod build;
 mod cache;
 mod check;
+mod completions;
 mod config;
 mod demo;
 mod demo_cache;
 mod demo_uninstall;
 mod demo_upgrade;
+mod dev;
 mod disable;
 mod doctor;
 mod explain;
@@ -18,6 +21,8 @@ mod install;
 mod installations;
 mod invoke;
 mod keygen;
+mod logs;
+mod new;
 mod operator;
 mod package;
 mod plan;
@@ -27,6 +32,7 @@ mod serve;
 mod sign;
 mod sql;
 mod submit;
+mod test;
 mod token;
 mod top;
 mod types;
@@ -42,6 +48,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::output::{CommandError, Output};
+
+pub(crate) use check::load as load_manifest;
+pub(crate) use demo::{admin_of, open_to_server};
+pub(crate) use invoke::failed;
+pub(crate) use operator::{context, refused};
 
 /// The hidden command under which the host starts itself to compile a component. Handled before anything
 /// else, because the child has to be bounded before it starts a thread.
@@ -64,6 +75,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   applet demo                        the main job, once, with a private PostgreSQL
+  applet new my-applet               a project to begin with; then `applet dev` in it
   applet check manifest.yaml         is this manifest valid?
   applet sql --admin-database URL --manifest manifest.yaml --tenant UUID 'SELECT * FROM clients'
   applet serve                       hooks over HTTP
@@ -110,6 +122,11 @@ pub(crate) const INSECURE_TRANSPORT: &str = "APPLET_INSECURE_TRANSPORT";
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    New(new::New),
+    Build(build::Build),
+    Dev(dev::Dev),
+    Test(test::Test),
+    Logs(logs::Logs),
     Check(check::Check),
     Package(package::Package),
     Keygen(keygen::Keygen),
@@ -141,6 +158,7 @@ enum Command {
     Adopt(adopt::Adopt),
     Cache(cache::Cache),
     Config(config::ConfigCommand),
+    Completions(completions::Completions),
 }
 
 impl Place {
@@ -165,6 +183,11 @@ impl Cli {
         let output = Output::new(self.json);
         let result = match self.command {
             Command::Demo(command) => command.run(output).await,
+            Command::New(command) => command.run(output),
+            Command::Build(command) => command.run(output).await,
+            Command::Dev(command) => command.run(output).await,
+            Command::Test(command) => command.run(output).await,
+            Command::Logs(command) => command.run(output).await,
             Command::Check(command) => command.run(output),
             Command::Package(command) => command.run(output),
             Command::Keygen(command) => command.run(output),
@@ -196,6 +219,7 @@ impl Cli {
             Command::Adopt(command) => command.run(output).await,
             Command::Cache(command) => command.run(output).await,
             Command::Config(command) => command.run(output),
+            Command::Completions(command) => command.run(),
         };
         result.unwrap_or_else(|error| {
             output.error(&error);

@@ -4,16 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use applet_manifest::ValidatedManifest;
-use applet_package::{Asset, Package as PackageFile};
-use applet_types::AssetPath;
 use clap::Args;
 use serde_json::json;
 
 use super::check;
 use crate::config::Config;
 use crate::output::{CommandError, Output};
-use crate::packages::{self, read_file, write_file};
+use crate::packages::{self, Packed, write_file};
 
 /// Packs a manifest, a component and the files that the manifest lists into one `.applet` file. The same
 /// content is the same bytes.
@@ -49,17 +46,13 @@ impl Package {
         let component = applet_runtime::package::componentize(bytes)
             .map_err(|error| CommandError::usage(format!("`{name}`: {error}")))?;
         let text = fs::read_to_string(&self.manifest).map_err(crate::wiring::told)?;
-        let limits = packages::limits(&limits);
-        let files = assets(&self.manifest, &manifest, limits.package_bytes)?;
-        let assets = files.iter().map(|(path, bytes)| Asset { path: path.clone(), bytes }).collect();
-        let shown = self.output.display();
-        let package = PackageFile::with_assets(&text, &component, assets)
-            .map_err(|fault| packages::faulty(&shown, &fault))?;
-        let bytes = package.to_bytes();
-        // Read as a host will: what is written here is taken there.
-        PackageFile::parse(&bytes, &limits).map_err(|fault| packages::faulty(&shown, &fault))?;
+        let folder = match self.manifest.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            Some(_) | None => Path::new("."),
+        };
+        let Packed { bytes, digest } = packages::pack(folder, &manifest, &text, &component, &limits)?;
         write_file(&self.output, &bytes)?;
-        let digest = package.digest();
+        let shown = self.output.display();
         output.result(
             &json!({ "ok": true, "id": manifest.id(), "version": manifest.version(), "file": self.output,
                      "bytes": bytes.len(), "digest": format!("sha256:{digest}") }),
@@ -72,33 +65,4 @@ impl Package {
         );
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The files that a manifest lists, from its folder.
-fn assets(
-    file: &Path,
-    manifest: &ValidatedManifest,
-    most: usize,
-) -> Result<Vec<(AssetPath, Vec<u8>)>, CommandError> {
-    if manifest.assets().is_empty() {
-        return Ok(Vec::new());
-    }
-    let folder =
-        file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let folder = folder.canonicalize().map_err(crate::wiring::told)?;
-    manifest
-        .assets()
-        .iter()
-        .map(|path| {
-            let missing =
-                |why: String| CommandError::usage(format!("`{path}`, which the manifest lists: {why}"));
-            let found =
-                folder.join(path.as_str()).canonicalize().map_err(|error| missing(error.to_string()))?;
-            // A link in a project of somebody else's could have whoever packs it publish their own files.
-            if !found.starts_with(&folder) {
-                return Err(missing("it is a link out of the manifest's folder".to_owned()));
-            }
-            Ok((path.clone(), read_file(&found, most)?))
-        })
-        .collect()
 }

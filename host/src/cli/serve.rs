@@ -16,6 +16,7 @@ use super::Place;
 use super::install::Steps;
 use super::operator::refused;
 use crate::housekeeping::Housekeeping;
+use crate::logs::LogDoor;
 use crate::output::{CommandError, Output};
 use crate::service::Service;
 use crate::shutdown;
@@ -74,11 +75,11 @@ impl Serve {
             .await
             .map_err(|error| CommandError::usage(format!("cannot listen on {listen}: {error}")))?;
         let listening = listener.local_addr().map_err(told)?;
-        let door = self.door(&host, listening, output);
+        let doors = self.doors(&host, listening, output);
         output.progress(format_args!("listening on http://{listening}"));
         let housekeeping = Housekeeping::start(Arc::clone(&host));
         let served = serve(listener, applet_api::router(service, verifier)).await;
-        drop(door);
+        drop(doors);
         housekeeping.stop().await;
         served?;
         output.progress("stopped");
@@ -91,14 +92,21 @@ impl Serve {
 }
 
 impl Serve {
-    /// A host that cannot be looked into serves all the same.
-    fn door(&self, host: &Host, listening: SocketAddr, output: Output) -> Option<Door> {
+    fn doors(&self, host: &Host, listening: SocketAddr, output: Output) -> (Option<Door>, Option<LogDoor>) {
         let (accounts, proxy) = (Arc::clone(&host.accounts), host.proxy.clone());
-        let opened = self.place.directory().and_then(|at| Door::open(&at, accounts, proxy, listening));
-        opened
-            .inspect_err(|error| output.warning(format_args!("`applet top` will not see this host: {error}")))
-            .ok()
+        let top = self.place.directory().and_then(|at| Door::open(&at, accounts, proxy, listening));
+        let logs = self.place.directory().and_then(|at| LogDoor::open(&at, host.lines.clone()));
+        (or_warn("top", top, output), or_warn("logs", logs, output))
     }
+}
+
+/// A host that cannot be looked into serves all the same.
+pub(crate) fn or_warn<T>(command: &str, opened: Result<T, CommandError>, output: Output) -> Option<T> {
+    opened
+        .inspect_err(|error| {
+            output.warning(format_args!("`applet {command}` will not see this host: {error}"));
+        })
+        .ok()
 }
 
 /// Serves until a stop is asked for; then takes no new connection and lets running calls end.

@@ -3,10 +3,12 @@
 mod credentials;
 mod file;
 mod keys;
+mod pack;
 mod registry;
 
 pub(crate) use file::{Pin, read_file, write_file};
 pub(crate) use keys::{named_key, new_key, private_key};
+pub(crate) use pack::{Packed, pack};
 pub(crate) use registry::{Insecure, RegistryArgs};
 
 use applet_package::{PackageFault, PackageLimits};

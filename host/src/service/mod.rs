@@ -5,13 +5,16 @@ mod memory;
 mod running;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use applet_api::token::Caller;
 use applet_api::{CallError, HookRequest, Hooks, Reply};
 use applet_store::Installation;
-use applet_types::{Applets, Budget, ErrorCode, Failure, HookCall, HookError, InstallationId, RequestId};
+use applet_types::{
+    AppletId, Applets, Budget, ComponentDigest, ErrorCode, Failure, HookCall, HookError, InstallationId,
+    Invocation, RequestId,
+};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
@@ -29,6 +32,7 @@ pub(crate) struct Service {
     memory: Memory,
     running: Running,
     ready: Mutex<Ready>,
+    stand_in: RwLock<Option<(AppletId, ComponentDigest)>>,
 }
 
 /// What this process is ready for.
@@ -42,7 +46,25 @@ struct Ready {
 
 impl Service {
     pub(crate) fn new(host: Arc<Host>) -> Self {
-        Self { host, memory: Memory::default(), running: Running::default(), ready: Mutex::default() }
+        Self {
+            host,
+            memory: Memory::default(),
+            running: Running::default(),
+            ready: Mutex::default(),
+            stand_in: RwLock::default(),
+        }
+    }
+
+    /// Runs this component for the applet instead of the one that is installed, under the same grants: new
+    /// code of the version that runs, while it is written (`applet dev`). The runtime has to have it.
+    pub(crate) fn let_stand_in(&self, stand_in: Option<(AppletId, ComponentDigest)>) {
+        *self.stand_in.write().unwrap_or_else(PoisonError::into_inner) = stand_in;
+    }
+
+    fn component_of(&self, installation: &Installation) -> ComponentDigest {
+        let stand_in = self.stand_in.read().unwrap_or_else(PoisonError::into_inner);
+        let stand_in = stand_in.as_ref().filter(|(applet, _)| *applet == installation.applet);
+        stand_in.map_or(installation.component, |(_, component)| *component)
     }
 
     /// Asks for changes as long as the service is there. A service that nobody keeps informed looks every
@@ -155,26 +177,31 @@ fn request_id() -> RequestId {
     RequestId::new(id.into_uuid())
 }
 
-#[async_trait]
-impl Hooks for Service {
-    async fn call(&self, caller: &Caller, request: HookRequest) -> Reply {
+impl Service {
+    /// Calls a hook, and tells which invocation it was, if it came to one.
+    pub(crate) async fn invoke(
+        &self,
+        caller: &Caller,
+        request: HookRequest,
+    ) -> (Reply, Option<Arc<Invocation>>) {
         let began = Instant::now();
         let key = (caller.tenant, request.workspace, request.applet);
         let running = self.running.begin(key.clone());
         let installation = match self.installation(key).await {
             Ok(installation) => installation,
-            Err(error) => return Reply::refused(error),
+            Err(error) => return (Reply::refused(error), None),
         };
         let mut invocation = installation.invocation(request_id(), caller.actor(), &request.locale, began);
         let admitted = match self.host.accounts.admit(&invocation, Instant::now()) {
             Ok(admitted) => admitted,
-            Err(failure) => return Reply::refused(failure),
+            Err(failure) => return (Reply::refused(failure), None),
         };
         invocation.budget = Arc::new(Budget::on(admitted.account()));
         let invocation = Arc::new(invocation);
+        let component = self.component_of(&installation);
         let hook = HookCall::Named { name: request.hook, payload: request.payload };
         let outcome = tokio::select! {
-            outcome = self.host.runtime.call(installation.component, Arc::clone(&invocation), hook) => outcome,
+            outcome = self.host.runtime.call(component, Arc::clone(&invocation), hook) => outcome,
             // Dropping the call ends the instance; an open transaction is rolled back with it.
             () = running.ended() => {
                 let why = "the applet was switched off while the hook ran";
@@ -189,7 +216,14 @@ impl Hooks for Service {
         tracing::debug!(
             target: "service.usage", request = %invocation.request, applet = %invocation.applet, ?usage, "ended"
         );
-        Reply { answer: outcome.map_err(CallError::from), usage: Some(usage) }
+        (Reply { answer: outcome.map_err(CallError::from), usage: Some(usage) }, Some(invocation))
+    }
+}
+
+#[async_trait]
+impl Hooks for Service {
+    async fn call(&self, caller: &Caller, request: HookRequest) -> Reply {
+        self.invoke(caller, request).await.0
     }
 
     async fn ready(&self) -> Result<(), String> {

@@ -11,31 +11,21 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{FOLDER, HostReading, SUFFIX};
+use super::{FOLDER, HostReading};
+use crate::socket;
 
 /// How long a host may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an answer: far above a hundred thousand installations.
 const LARGEST: u64 = 256 << 20;
 
-/// The sockets of a folder, in order.
-pub(super) fn sockets(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut sockets: Vec<_> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == SUFFIX))
-        .collect();
-    sockets.sort();
-    sockets
-}
-
 /// What every host that serves from this data directory tells, by its socket. One that ends meanwhile is left
 /// out.
 pub(crate) async fn hosts(directory: &Path) -> Vec<(PathBuf, HostReading)> {
     let mut hosts = Vec::new();
-    for socket in sockets(&directory.join(FOLDER)) {
-        if let Ok(Ok(reading)) = timeout(PATIENCE, ask(&socket)).await {
-            hosts.push((socket, reading));
+    for path in socket::all(&directory.join(FOLDER)) {
+        if let Ok(Ok(reading)) = timeout(PATIENCE, ask(&path)).await {
+            hosts.push((path, reading));
         }
     }
     hosts

@@ -1,9 +1,7 @@
 //! The host's side: a socket that answers with one line of JSON and hangs up.
 
-use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +13,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{FOLDER, HostReading, SUFFIX, Sessions};
+use super::{FOLDER, HostReading, Sessions};
 use crate::output::CommandError;
-use crate::wiring::private_folder;
+use crate::socket;
 
 /// How long a reader may take. They come one by one, and are the operator's own.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,19 +36,8 @@ impl Door {
         proxy: Proxy,
         listening: SocketAddr,
     ) -> Result<Self, CommandError> {
-        let folder = directory.join(FOLDER);
-        private_folder(&folder)?;
-        clean(&folder);
+        let (path, listener) = socket::open(&directory.join(FOLDER))?;
         let process = std::process::id();
-        // A process id alone is not enough: two containers may share the directory.
-        let path = folder.join(format!("{process}-{:08x}.{SUFFIX}", rand::random::<u32>()));
-        let listener = UnixListener::bind(&path)
-            .and_then(|listener| {
-                // The folder keeps others out already; this says so where people look.
-                std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-                Ok(listener)
-            })
-            .map_err(|error| CommandError::usage(format!("cannot open `{}`: {error}", path.display())))?;
         let read = move || {
             let status = proxy.status();
             let sessions = Sessions { open: status.open, in_use: status.in_use, waiting: status.waiting };
@@ -91,16 +78,4 @@ async fn tell(mut stream: UnixStream, reading: &HostReading) -> io::Result<()> {
     line.push(b'\n');
     stream.write_all(&line).await?;
     stream.shutdown().await
-}
-
-/// Removes what hosts have left behind that did not get to close their door.
-fn clean(folder: &Path) {
-    for socket in super::ask::sockets(folder) {
-        let gone = std::os::unix::net::UnixStream::connect(&socket)
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        if gone {
-            // Another host may have been faster.
-            let _gone = std::fs::remove_file(&socket);
-        }
-    }
 }

@@ -21,7 +21,6 @@ pub(crate) use view::{Filter, View};
 
 /// The folder of sockets, in the data directory.
 const FOLDER: &str = "top";
-const SUFFIX: &str = "sock";
 
 /// What a host tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -71,6 +71,15 @@ impl Admin {
         self.run(sql, "cannot run a script").await
     }
 
+    /// Runs a script of whoever owns a private database that was made for developing: its platform's tables.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::run_script`].
+    pub async fn run_own_script(&mut self, sql: String) -> Result<(), Error> {
+        self.run(sql, "cannot run the script").await
+    }
+
     /// Runs statements that we wrote ourselves, without parameters.
     pub(crate) async fn run(&mut self, sql: impl Into<String>, doing: &str) -> Result<(), Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.into()));

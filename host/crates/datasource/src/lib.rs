@@ -18,6 +18,7 @@ mod hba;
 pub mod indexes;
 pub mod locks;
 pub mod own_rows;
+pub mod rewind;
 mod sql;
 pub mod twin;
 mod version;

@@ -29,7 +29,9 @@ mod text;
 mod tokens;
 mod verify;
 
-pub use statement::{ScopedStatement, StatementKind, TableUse};
+pub use statement::{ColumnUse, ScopedStatement, StatementKind, TableUse};
+
+use std::collections::BTreeSet;
 
 use applet_catalog::Catalog;
 use applet_types::{ErrorCode, Failure, Grants, Span, SqlName, StatementLimits};
@@ -80,6 +82,19 @@ pub fn scope(sql: &str, context: &ScopeContext<'_>) -> Result<ScopedStatement, F
     passes(sql, context).map_err(|failure| located(withheld(failure, context), sql))
 }
 
+/// The columns that a statement reads and writes, as grants count them. Not kept with the statement: only
+/// whoever measures which grants are used asks.
+///
+/// # Errors
+///
+/// The rejection, as [`scope`] gives it.
+pub fn columns(sql: &str, context: &ScopeContext<'_>) -> Result<BTreeSet<ColumnUse>, Failure> {
+    text::check(sql, context.limits)?;
+    let text = Text::new(sql);
+    let tokens = tokens::tokenize(&text, context.limits)?;
+    lowered(tokens, &text, context).map(|(_, lower)| lower.columns)
+}
+
 /// A permission that the applet asks for and an admin has not granted has a code of its own, so that new
 /// code can run under old grants and tell (SPEC F7). What the database has does not matter to it.
 fn withheld(mut failure: Failure, context: &ScopeContext<'_>) -> Failure {
@@ -103,15 +118,7 @@ fn passes(sql: &str, context: &ScopeContext<'_>) -> Gate<ScopedStatement> {
     let text = Text::new(sql);
     let tokens = tokens::tokenize(&text, context.limits)?;
     let parameters = tokens.parameters;
-    // The parser's tree is as deep as a chain of operators is long, and is walked and dropped recursively:
-    // on a worker's 2 MiB stack that would be the end of the whole host. It never leaves this stack.
-    let (lowered, lower) = stacker::grow(STACK, || {
-        let tree = parse::parse(tokens.tokens, &text)?;
-        let mut lower = Lower::new(&text, context);
-        let lowered = lower.statement(&tree)?;
-        Ok::<_, Failure>((lowered, lower))
-    })?;
-    let mut lowered = lowered;
+    let (mut lowered, lower) = lowered(tokens, &text, context)?;
     place::place(&mut lowered);
     let printed = print::print(&lowered, parameters);
     verify::check(&printed.text, &printed.accounting, context)?;
@@ -127,6 +134,21 @@ fn passes(sql: &str, context: &ScopeContext<'_>) -> Gate<ScopedStatement> {
         subqueries: lower.subqueries,
         volatile: lower.volatile,
         text: printed.text,
+    })
+}
+
+fn lowered<'a>(
+    tokens: tokens::Tokens,
+    text: &'a Text<'a>,
+    context: &'a ScopeContext<'a>,
+) -> Gate<(ir::Statement, Lower<'a>)> {
+    // The parser's tree is as deep as a chain of operators is long, and is walked and dropped recursively:
+    // on a worker's 2 MiB stack that would be the end of the whole host. It never leaves this stack.
+    stacker::grow(STACK, || {
+        let tree = parse::parse(tokens.tokens, text)?;
+        let mut lower = Lower::new(text, context);
+        let lowered = lower.statement(&tree)?;
+        Ok((lowered, lower))
     })
 }
 

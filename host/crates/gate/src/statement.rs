@@ -24,6 +24,17 @@ pub struct TableUse {
     pub operation: Operation,
 }
 
+/// One column and what a statement does with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ColumnUse {
+    /// Physical name of its table.
+    pub table: SqlName,
+    /// What is done.
+    pub operation: Operation,
+    /// The column.
+    pub column: SqlName,
+}
+
 /// A statement that passed the gate. *Invariant:* only [`crate::scope`] makes one, so whoever holds one
 /// holds checked, scoped, printed text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,11 +7,11 @@
 //! Each set of grants has a budget of its own, so that an applet which sends ever new texts forgets its own
 //! statements and nobody else's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use applet_catalog::Catalog;
-use applet_gate::{ScopeContext, ScopedStatement, Wall, scope};
+use applet_gate::{ColumnUse, ScopeContext, ScopedStatement, Wall, columns, scope};
 use applet_types::{AppletId, Failure, GrantsDigest, Invocation, StatementLimits};
 
 /// Bytes that the newer half of one set's statements may take.
@@ -81,14 +81,7 @@ impl Judge {
         {
             return verdict;
         }
-        let context = ScopeContext {
-            grants: &call.grants,
-            catalog: &self.catalog,
-            limits: &call.limits.statement,
-            wall: self.wall,
-            allow_global_keys: self.allow_global_keys,
-        };
-        let verdict = scope(sql, &context).map(Arc::new);
+        let verdict = scope(sql, &self.context(call)).map(Arc::new);
         let size = ENTRY_BYTES + sql.len() * 2 + verdict.as_ref().map_or(0, |scoped| scoped.text().len());
         // A text that is too large for the gate is cheap to refuse again and dear to keep.
         if size <= HALF_BUDGET / 4 {
@@ -96,6 +89,21 @@ impl Judge {
             statements.insert(Arc::from(sql), verdict.clone(), size, HALF_BUDGET);
         }
         verdict
+    }
+
+    /// The columns that this text uses. Judged anew each time.
+    pub(crate) fn columns(&self, call: &Invocation, sql: &str) -> Result<BTreeSet<ColumnUse>, Failure> {
+        columns(sql, &self.context(call))
+    }
+
+    fn context<'a>(&'a self, call: &'a Invocation) -> ScopeContext<'a> {
+        ScopeContext {
+            grants: &call.grants,
+            catalog: &self.catalog,
+            limits: &call.limits.statement,
+            wall: self.wall,
+            allow_global_keys: self.allow_global_keys,
+        }
     }
 
     fn statements(&self, call: &Invocation) -> Statements {

@@ -1,11 +1,11 @@
 //! The port `Database`: every statement of every applet goes through here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use applet_catalog::Catalog;
-use applet_gate::{ScopedStatement, StatementKind, TableUse};
+use applet_gate::{ColumnUse, ScopedStatement, StatementKind, TableUse};
 use applet_types::{
     AppletId, Database, Encoding, ErrorCode, Failure, Gauge, GrantsDigest, Invocation, Login, Operation,
     Outcome, RequestId, SqlName, Statement, Transaction, Value,
@@ -145,6 +145,15 @@ impl Proxy {
     /// The gate's rejection.
     pub fn scoped(&self, call: &Invocation, sql: &str) -> Result<Arc<ScopedStatement>, Failure> {
         self.inner.judge().scope(call, sql)
+    }
+
+    /// The columns that a statement reads and writes: what it takes of what was granted.
+    ///
+    /// # Errors
+    ///
+    /// The gate's rejection.
+    pub fn columns_used(&self, call: &Invocation, sql: &str) -> Result<BTreeSet<ColumnUse>, Failure> {
+        self.inner.judge().columns(call, sql)
     }
 
     /// Runs one statement, as [`Database::query`] does, and tells what ran.

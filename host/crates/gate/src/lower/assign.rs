@@ -16,7 +16,7 @@ use crate::reject::{Gate, column_not_allowed, reject, syntax, unsupported};
 impl Lower<'_> {
     /// Checks that a column may be written, and gives its name.
     pub(super) fn written_column(
-        &self,
+        &mut self,
         ident: &Ident,
         target: &Target<'_>,
         operation: Operation,
@@ -42,6 +42,7 @@ impl Lower<'_> {
             return Err(column_not_allowed(shown, name.as_str(), operation, span));
         }
         self.not_a_global_key(column, target, operation, span)?;
+        self.uses_column(&target.table.name, operation, column.name.as_str());
         Ok(column.name.clone())
     }
 

@@ -97,7 +97,7 @@ impl<'a> Lower<'a> {
     }
 
     /// The column list is required: by position, the tenant column could be hit.
-    fn insert_columns(&self, columns: &[ast::ObjectName], target: &Target<'_>) -> Gate<Vec<SqlName>> {
+    fn insert_columns(&mut self, columns: &[ast::ObjectName], target: &Target<'_>) -> Gate<Vec<SqlName>> {
         if columns.is_empty() {
             return Err(unsupported("column-list", target.span, "INSERT without a column list")
                 .hint("name the columns after the table"));

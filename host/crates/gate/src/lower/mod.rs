@@ -33,7 +33,7 @@ use sqlparser::ast::{self, SetExpr, Spanned as _};
 use crate::ir;
 use crate::reject::{Gate, reject, too_large, unsupported};
 use crate::span::Text;
-use crate::{ScopeContext, TableUse, Wall};
+use crate::{ColumnUse, ScopeContext, TableUse, Wall};
 
 /// A common table expression in scope.
 #[derive(Debug, Clone)]
@@ -64,6 +64,7 @@ pub(crate) struct Lower<'a> {
     pub(crate) joins: usize,
     pub(crate) subqueries: usize,
     pub(crate) uses: BTreeSet<TableUse>,
+    pub(crate) columns: BTreeSet<ColumnUse>,
     pub(crate) volatile: bool,
 }
 
@@ -77,6 +78,7 @@ impl<'a> Lower<'a> {
             joins: 0,
             subqueries: 0,
             uses: BTreeSet::new(),
+            columns: BTreeSet::new(),
             volatile: false,
         }
     }
@@ -173,6 +175,13 @@ impl<'a> Lower<'a> {
 
     fn uses(&mut self, table: &SqlName, operation: Operation) {
         self.uses.insert(TableUse { table: table.clone(), operation });
+    }
+
+    fn uses_column(&mut self, table: &SqlName, operation: Operation, column: &str) {
+        // Every column of a table in the catalogue has such a name.
+        if let Ok(column) = SqlName::exact(column) {
+            self.columns.insert(ColumnUse { table: table.clone(), operation, column });
+        }
     }
 
     fn span(&self, span: sqlparser::tokenizer::Span) -> Option<Span> {

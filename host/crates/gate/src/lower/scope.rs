@@ -190,7 +190,11 @@ impl Lower<'_> {
             return Err(unknown_relation(alias, span));
         };
         self.note_read(entry);
-        Ok(shown_by_star(entry).cloned().collect())
+        let shown: Vec<Name> = shown_by_star(entry).cloned().collect();
+        if let Some(table) = &entry.table {
+            shown.iter().for_each(|column| self.uses_column(table, Operation::Read, column.as_str()));
+        }
+        Ok(shown)
     }
 
     fn may_read(&mut self, entry: &Entry, name: &Name, returning: bool, span: Option<Span>) -> Gate<()> {
@@ -199,6 +203,7 @@ impl Lower<'_> {
             Access::Granted => {
                 if let Some(table) = &entry.table {
                     self.uses(table, Operation::Read);
+                    self.uses_column(table, Operation::Read, name.as_str());
                 }
                 Ok(())
             }

@@ -134,6 +134,7 @@ impl Lower<'_> {
             .map(|star| {
                 if let Some(table) = &star.read_of {
                     self.uses(table, applet_types::Operation::Read);
+                    self.uses_column(table, applet_types::Operation::Read, star.column.as_str());
                 }
                 Item {
                     expr: Expr::Column { relation: star.relation.clone(), column: star.column.clone() },
