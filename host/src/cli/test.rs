@@ -9,8 +9,7 @@ use applet_types::ComponentDigest;
 use clap::Args;
 use serde_json::json;
 
-use super::operator::{context, refused};
-use super::{admin_of, open_to_server};
+use super::open_to_server;
 use crate::config::Config;
 use crate::demo_data::TENANTS;
 use crate::dev::Stage;
