@@ -126,7 +126,11 @@ async fn run(language: Language) {
         panic!("the suite has another lifecycle")
     };
     let database = Database::empty().await;
-    let directory = HostDirectory::on(&database.url()).under_load().keeping_logs();
+    let directory = HostDirectory::on(&database.url())
+        .under_load()
+        // Enough for every case but the endless loop, in every language, on a busy machine.
+        .with_limit("execution.cpu_ms", 1_000)
+        .keeping_logs();
     let host = directory.serve();
     let manifest = repository().join("tests/conformance/manifest.yaml");
     host.submit(&manifest, &component);

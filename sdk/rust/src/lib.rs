@@ -30,6 +30,7 @@ extern crate self as applet_sdk;
 #[doc(hidden)]
 pub mod bindings;
 mod builder;
+mod column;
 pub mod context;
 pub mod db;
 mod error;
@@ -47,9 +48,10 @@ mod value;
 pub use wit_bindgen::rt;
 
 pub use builder::{Order, Query, Record};
+pub use column::ColumnIndex;
 pub use error::{Error, ErrorKind, HookError, Result};
 pub use json_rows::JsonRows;
-pub use rows::{Cell, Column, ColumnIndex, ColumnType, FromCell, FromRow, Iter, Row, Rows};
+pub use rows::{Cell, Column, ColumnType, FromCell, FromRow, Iter, Row, Rows};
 pub use scalar::{Decimal, Json, Uuid};
 pub use time::{Date, Interval, Time, Timestamp};
 pub use value::Value;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Number};
 
 use crate::bindings::imports::applet::host::types;
+use crate::column::ColumnIndex;
 use crate::time::{Date, Interval, Time, Timestamp};
 use crate::{Decimal, Error, Json, Result, Uuid};
 
@@ -64,29 +65,6 @@ pub struct Rows {
 pub struct Row<'a> {
     columns: &'a [Column],
     cells: Vec<Cell<'a>>,
-}
-
-/// Names a column: by its name or by its place from 0.
-pub trait ColumnIndex {
-    /// The place of the column.
-    fn find(&self, columns: &[Column]) -> Result<usize>;
-}
-
-impl ColumnIndex for usize {
-    fn find(&self, columns: &[Column]) -> Result<usize> {
-        if *self < columns.len() {
-            Ok(*self)
-        } else {
-            Err(Error::decode(format!("there is no column {self}")))
-        }
-    }
-}
-
-impl ColumnIndex for &str {
-    fn find(&self, columns: &[Column]) -> Result<usize> {
-        let found = columns.iter().position(|column| column.name == *self);
-        found.ok_or_else(|| Error::decode(format!("there is no column `{self}`")))
-    }
 }
 
 impl Rows {

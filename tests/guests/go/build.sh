@@ -38,6 +38,8 @@ fi
 
 mkdir -p target
 export GOTOOLCHAIN=local
+# What of the SDK runs natively is tested on the way.
+(cd "$sdk" && "$go" test ./...) >target/test.log 2>&1 || { cat target/test.log >&2; exit 1; }
 # Written elsewhere first: a build that fails leaves nothing that looks new.
 GOOS=wasip1 GOARCH=wasm "$go" build -buildmode=c-shared -trimpath -ldflags='-s -w' -o target/module.wasm .
 "$go" run applet-sdk/cmd/applet-world target/module.wasm target/conformance.new

@@ -130,11 +130,11 @@ static void spin(applet_text payload, json_out *out) {
 static void hoard(applet_text payload, json_out *out) {
     (void)payload;
     (void)out;
+    /* Volatile, so that it cannot be left out. */
     void *volatile kept;
-    while ((kept = malloc(1 << 20)) != NULL) {
-        /* Written to, so that it cannot be left out. */
-        memset(kept, 1, 1 << 20);
-    }
+    do {
+        kept = malloc(1 << 20);
+    } while (kept != NULL);
     abort();
 }
 

@@ -206,8 +206,7 @@ pub fn spin((): ()) -> Result<()> {
 pub fn hoard((): ()) -> Result<()> {
     let mut kept = Vec::new();
     loop {
-        // Written to, so that it cannot be left out.
-        kept.push(vec![1_u8; 1 << 20]);
+        kept.push(Vec::<u8>::with_capacity(1 << 20));
         std::hint::black_box(&kept);
     }
 }
