@@ -117,8 +117,9 @@ function interfaces({ named, lifecycle }) {
 
 /** Writes the world of this one applet: what every applet may import, chance, and its own hooks. */
 async function writeWorld(folder, listed) {
-  const packed = join(PACKAGE, "wit");
-  const source = existsSync(packed) ? packed : resolve(PACKAGE, "../../wit/applet-host@0.1.0");
+  // Beside the package in a repository or a project, inside it when it was packed.
+  const beside = resolve(PACKAGE, "../../wit/applet-host@0.1.0");
+  const source = existsSync(beside) ? beside : join(PACKAGE, "wit");
   await cp(source, folder, { recursive: true });
   const exports = interfaces(listed).map((name) => `    export ${name};`);
   const world = ["world build {", "    include imports;", "    import wasi:random/random@0.2.0;", ...exports, "}"];

@@ -83,12 +83,12 @@ export interface Exports {
 
 /** The exports of an applet, once it is sure that it has every hook that its manifest lists. */
 export function bind(given: unknown, listed: Listed): Exports {
-  if (!(given instanceof Applet)) {
-    throw new Error("the entry module's default export is no applet: write `export default applet({ … })`");
-  }
   const top = settle(() => undefined);
   if (top.state === "failed") {
     throw top.error;
+  }
+  if (!(given instanceof Applet)) {
+    throw new Error("the entry module's default export is no applet: write `export default applet({ … })`");
   }
   const { hooks } = given;
   const missing = [

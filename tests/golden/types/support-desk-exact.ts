@@ -42,12 +42,12 @@ export interface Database {
     insert: {
       ticket_id: string;
       tag: string;
-      updated_at?: Date | string;
+      updated_at?: Date | Timestamp | string;
     };
     update: {
       ticket_id?: string;
       tag?: string;
-      updated_at?: Date | string;
+      updated_at?: Date | Timestamp | string;
     };
   };
   /** One row per question of a client */
@@ -79,12 +79,12 @@ export interface Database {
       body?: string | null;
       urgent?: boolean;
       hours?: number | string | null;
-      due_on?: string | null;
-      opened_at?: Date | string | null;
-      fields?: object;
+      due_on?: CalendarDate | string | null;
+      opened_at?: Date | Timestamp | string | null;
+      fields?: object | string;
       attachment?: Uint8Array | null;
-      deleted_at?: Date | string | null;
-      updated_at?: Date | string;
+      deleted_at?: Date | Timestamp | string | null;
+      updated_at?: Date | Timestamp | string;
     };
     update: {
       number?: number;
@@ -94,12 +94,12 @@ export interface Database {
       body?: string | null;
       urgent?: boolean;
       hours?: number | string | null;
-      due_on?: string | null;
-      opened_at?: Date | string | null;
-      fields?: object;
+      due_on?: CalendarDate | string | null;
+      opened_at?: Date | Timestamp | string | null;
+      fields?: object | string;
       attachment?: Uint8Array | null;
-      deleted_at?: Date | string | null;
-      updated_at?: Date | string;
+      deleted_at?: Date | Timestamp | string | null;
+      updated_at?: Date | Timestamp | string;
     };
   };
   users: {
