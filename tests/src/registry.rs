@@ -107,12 +107,12 @@ fn configuration(folder: &Path, port: u16, manner: Manner) -> String {
         Manner::Open => {}
         Manner::Login => {
             fs::write(folder.join("users"), USERS).unwrap();
-            write!(text, "auth: {{htpasswd: {{realm: tests, path: {}}}}}\n", at("users")).unwrap();
+            writeln!(text, "auth: {{htpasswd: {{realm: tests, path: {}}}}}", at("users")).unwrap();
         }
         Manner::Tls => {
             write_certificates(folder);
             let (certificate, key) = (at("server.crt"), at("server.key"));
-            write!(text, "  tls: {{certificate: {certificate}, key: {key}}}\n").unwrap();
+            writeln!(text, "  tls: {{certificate: {certificate}, key: {key}}}").unwrap();
         }
     }
     text

@@ -48,10 +48,7 @@ pub(crate) struct Pin(Option<Sha256Digest>);
 
 impl Pin {
     /// What an option says, and what stands behind a file's name: `FILE@sha256:…`. Gives the name without it.
-    pub(crate) fn of<'a>(
-        named: &'a str,
-        option: Option<Sha256Digest>,
-    ) -> Result<(&'a str, Self), CommandError> {
+    pub(crate) fn of(named: &str, option: Option<Sha256Digest>) -> Result<(&str, Self), CommandError> {
         let Some((name, digest)) = named.split_once("@sha256:") else { return Ok((named, Self(option))) };
         let digest: Sha256Digest = format!("sha256:{digest}")
             .parse()

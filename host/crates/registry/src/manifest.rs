@@ -148,7 +148,7 @@ mod tests {
         assert!(change(layers, &vec![layers; 1_000].join(",")).is_err());
         assert!(change("\"size\":1", "\"size\":-1").is_err());
         assert!(change("sha256:", "md5:").is_err());
-        for text in ["", "{}", "[]", "null", &"[".repeat(60_000), &good[..good.len() - 1]] {
+        for text in ["", "{}", "[]", "null", &"[".repeat(60_000), good.trim_end_matches('}')] {
             assert!(read(text.as_bytes()).is_err());
         }
     }
