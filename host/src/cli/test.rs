@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use applet_lifecycle::Package;
 use applet_types::ComponentDigest;
 use clap::Args;
 use serde_json::json;
 
-use super::operator::{context, refused};
-use super::{admin_of, open_to_server};
+use super::open_to_server;
 use crate::config::Config;
 use crate::demo_data::TENANTS;
 use crate::dev::Stage;
@@ -107,9 +105,7 @@ impl Test {
         output: Output,
     ) -> Result<Findings, CommandError> {
         let (id, version) = (manifest.valid.id(), manifest.valid.version());
-        let admin = context(&admin_of(&TENANTS[0]));
-        let package = Package { manifest: &manifest.text, component };
-        stage.host.lifecycle.submit(&admin, package).await.map_err(refused)?;
+        stage.submit(manifest, component).await?;
         for tenant in &TENANTS {
             stage.install(tenant, id, version).await?;
         }

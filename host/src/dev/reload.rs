@@ -6,11 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use applet_lifecycle::Package;
 use applet_types::{AppletId, ComponentDigest, HookName, Version};
 
 use super::Stage;
-use crate::cli::{admin_of, context, refused};
 use crate::config::LimitsConfig;
 use crate::demo_data::TENANTS;
 use crate::output::{CommandError, Output};
@@ -81,9 +79,7 @@ impl Reloader {
         }
         let began = Instant::now();
         let (applet, version) = (manifest.valid.id().clone(), manifest.valid.version().clone());
-        let admin = context(&admin_of(&TENANTS[0]));
-        let package = Package { manifest: &manifest.text, component: &compiled.component };
-        stage.host.lifecycle.submit(&admin, package).await.map_err(refused)?;
+        stage.submit(&manifest, &compiled.component).await?;
         let mut sights = Vec::new();
         let mut planned = false;
         for tenant in &TENANTS {

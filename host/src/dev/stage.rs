@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use applet_lifecycle::{Decision, LifecycleError, Silent};
+use applet_lifecycle::{Decision, LifecycleError, Package, Silent};
 use applet_store::{PlanState, State};
 use applet_types::{AppletId, Version};
 
 use crate::cli::{Place, admin_of, context, refused};
-use crate::demo_data::DemoTenant;
+use crate::demo_data::{DemoTenant, TENANTS};
 use crate::output::{CommandError, Output};
+use crate::project::Manifest;
 use crate::seen::{Seen, Sight};
 use crate::service::Service;
 use crate::wiring::{Host, Purpose, Workbench};
@@ -40,6 +41,13 @@ impl Stage {
         let host = Arc::new(Host::open_with(&place, purpose, Some(&bench), output).await?);
         let service = Arc::new(Service::new(Arc::clone(&host)));
         Ok(Self { host, service, seen })
+    }
+
+    /// Hands the host a project's package, as `applet submit` does.
+    pub(crate) async fn submit(&self, manifest: &Manifest, component: &[u8]) -> Result<(), CommandError> {
+        let package = Package { manifest: &manifest.text, component };
+        let submitted = self.host.lifecycle.submit(&context(&admin_of(&TENANTS[0])), package).await;
+        submitted.map(drop).map_err(refused)
     }
 
     /// The text of the manifest that runs for a tenant, if any does.
