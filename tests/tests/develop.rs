@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use applet_tests::applet;
+use applet_tests::host::repository;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -87,10 +88,17 @@ fn program() -> Command {
     command
         // What was compiled for one project serves the next one.
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("projects"))
+        .env("GO", go())
         .env_remove("APPLET_DATA")
         .env_remove("DATABASE_URL")
         .env_remove("APPLET_TOKEN");
     command
+}
+
+/// Go, as the guests of this repository are built with it.
+fn go() -> PathBuf {
+    let installed = repository().join(".tools/go-1.27.3/go/bin/go");
+    if installed.is_file() { installed } else { PathBuf::from("go") }
 }
 
 impl Project {

@@ -25,12 +25,12 @@ pub(crate) fn manifest_line(manifest: &str, failure: &Failure) -> Option<Manifes
     let lines: Vec<&str> = manifest.lines().collect();
     let database = lines.iter().position(|line| line.trim() == "database:")?;
     let depth = indent(lines.get(database)?);
-    let inside = lines
+    let mut inside = lines
         .iter()
         .enumerate()
         .skip(database + 1)
         .take_while(|(_, line)| line.trim().is_empty() || indent(line) > depth);
-    let found = inside.filter(|(_, line)| line.trim_start().starts_with(&format!("{key}:"))).next();
+    let found = inside.find(|(_, line)| line.trim_start().starts_with(&format!("{key}:")));
     let Some((at, line)) = found else {
         let text = format!("{}{key}: [{table}]", " ".repeat(depth + 2));
         return Some(ManifestLine { line: database + 2, replaces: false, text });

@@ -45,7 +45,9 @@ pub(crate) fn tools(language: Language) -> Vec<Tool> {
             "apt-get install clang-16 lld-16 libclang-rt-16-dev-wasm32 wasi-libc",
         )],
         Language::Go => {
-            vec![tool("go", said("go", &["version"]), "https://go.dev/dl, version 1.24 or later")]
+            // As the template's build does.
+            let program = std::env::var("GO").unwrap_or_else(|_| "go".to_owned());
+            vec![tool("go", said(&program, &["version"]), "https://go.dev/dl, version 1.24 or later")]
         }
     }
 }
