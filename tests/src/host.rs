@@ -54,12 +54,10 @@ pub fn guest(name: &str) -> PathBuf {
 /// The lines that applets wrote, of a log in JSON: their level in lower case, and their text.
 pub fn applet_lines(log: &str) -> Vec<(String, String)> {
     let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let text = |event: &Value, place: &str| event.pointer(place).and_then(Value::as_str).map(str::to_owned);
     events
-        .filter(|event| event["target"] == "applet")
-        .map(|event| {
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            (text(&event["level"]).to_lowercase(), text(&event["fields"]["message"]))
-        })
+        .filter(|event| text(event, "/target").as_deref() == Some("applet"))
+        .filter_map(|event| Some((text(&event, "/level")?.to_lowercase(), text(&event, "/fields/message")?)))
         .collect()
 }
 

@@ -1,7 +1,12 @@
 //! Spec F16: the guests of all languages pass one suite, `tests/conformance`, through the real program on a real
 //! PostgreSQL. One test per language; what fails is named by language and case.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;
