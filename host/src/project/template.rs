@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn f13_every_template_is_whole() {
         let id: AppletId = "invoice-reminder".parse().unwrap();
-        for language in [Language::Rust, Language::TypeScript, Language::Go] {
+        for language in [Language::Rust, Language::TypeScript, Language::Python, Language::Go] {
             let files = files(&wish(&id, language), None).unwrap();
             for wanted in ["manifest.yaml", "README.md", ".gitignore", "tests/notes.yaml"] {
                 assert!(files.iter().any(|(path, _)| path.as_os_str() == wanted), "{language:?}: {wanted}");
