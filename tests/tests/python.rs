@@ -1,5 +1,7 @@
 //! An applet in Python, end to end: built from source by its SDK, and served for two tenants by the real program.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::path::PathBuf;
 use std::process::Command;
 
