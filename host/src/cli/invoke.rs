@@ -86,10 +86,8 @@ async fn meant(host: &Host, service: &Service, key: Key, hook: &str) -> String {
     };
     let Ok(manifest) = applet_manifest::load(package.manifest.as_bytes()) else { return String::new() };
     let hooks: Vec<&str> = manifest.hooks().named().map(|hook| hook.name().as_str()).collect();
-    match applet_manifest::closest(hook, hooks.iter().copied()) {
-        Some(meant) => format!("; did you mean `{meant}`?"),
-        None => format!("; it has {}", hooks.join(", ")),
-    }
+    let meant = applet_manifest::did_you_mean(hook, hooks.iter().copied());
+    format!("; {}", meant.unwrap_or_else(|| format!("it has {}", hooks.join(", "))))
 }
 
 fn in_words(usage: &Usage) -> String {

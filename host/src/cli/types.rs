@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use applet_catalog::Catalog;
-use applet_datasource::Admin;
 use applet_manifest::ValidatedManifest;
 use clap::Args;
 use serde_json::json;
@@ -15,7 +14,7 @@ use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::output::{CommandError, Output};
 use crate::typescript::declarations;
-use crate::wiring::{Host, Purpose, catalog_options, told};
+use crate::wiring::{Host, Purpose, catalog_options, read_catalog};
 
 /// Prints TypeScript declarations of the tables and columns that a manifest asks for. Its own tables are
 /// declared by the manifest; for those of the platform, a database says what their columns are.
@@ -63,26 +62,21 @@ impl Types {
 
     /// What the database looks like, if the command was told of one: nothing is started or changed in it.
     async fn catalog(&self, config: &Config) -> Result<Option<Catalog>, CommandError> {
-        let options = catalog_options(config);
-        let (host, url) = match (&config.place.database_url, &config.place.data_dir) {
-            (None, None) => return Ok(None),
-            (Some(url), _) => (None, url.clone()),
+        match (&config.place.database_url, &config.place.data_dir) {
+            (None, None) => Ok(None),
+            (Some(url), _) => {
+                let endpoint = Endpoint::parse(url, config.security.insecure_transport)?;
+                endpoint.probe().await?;
+                read_catalog(endpoint.url(), &catalog_options(config)).await.map(Some)
+            }
             (None, Some(_)) => {
                 // Declarations are printed: nothing else may stand between them.
                 let host = Host::open(&self.place, Purpose::default(), Output::new(true)).await?;
-                let url = host.admin_url.clone();
-                (Some(host), url)
+                let catalog = read_catalog(&host.admin_url, &host.catalog).await;
+                host.close().await?;
+                catalog.map(Some)
             }
-        };
-        let endpoint = Endpoint::parse(&url, config.security.insecure_transport)?;
-        endpoint.probe().await?;
-        let mut admin = Admin::connect(endpoint.url()).await.map_err(told)?;
-        let reading = applet_datasource::catalog::read(&mut admin, &options).await;
-        admin.close().await.map_err(told)?;
-        if let Some(host) = host {
-            host.close().await?;
         }
-        Ok(Some(reading.map_err(told)?.catalog))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use applet_manifest::closest;
+use applet_manifest::did_you_mean;
 use serde_json::{Number, Value};
 use serde_yaml::Value as Yaml;
 
@@ -43,10 +43,8 @@ pub(super) fn overlay(values: &mut Value, document: &Yaml, path: &str, problems:
 }
 
 fn unknown<'a>(place: &str, key: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
-    let meant = match closest(key, known.clone()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known are {}", known.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
-    };
+    let all = || known.clone().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let meant = did_you_mean(key, known.clone()).unwrap_or_else(|| format!("known are {}", all()));
     Problem::new(place.escape_debug().to_string(), format!("there is no such key; {meant}"))
 }
 
@@ -94,8 +92,8 @@ pub(super) fn environment(
             (Some((_, place)), Some(number)) => **place = Value::Number(Number::from(number)),
             (Some(_), None) => problems.push(Problem::new(name, "expected a whole number")),
             (None, _) => {
-                let message = match closest(name, places.iter().map(|(known, _)| known.as_str())) {
-                    Some(meant) => format!("there is no such limit; did you mean `{meant}`?"),
+                let message = match did_you_mean(name, places.iter().map(|(known, _)| known.as_str())) {
+                    Some(question) => format!("there is no such limit; {question}"),
                     None => "there is no such limit".to_owned(),
                 };
                 problems.push(Problem::new(name, message));

@@ -1,6 +1,6 @@
 //! Which line of the manifest would allow what was refused (F3).
 
-use applet_manifest::{ValidatedManifest, closest};
+use applet_manifest::{ValidatedManifest, did_you_mean};
 use applet_types::{ErrorCode, Failure, Operation};
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ pub(crate) fn manifest_line(manifest: &str, failure: &Failure) -> Option<Manifes
     }
 }
 
-/// A table whose name the statement may have meant.
+/// Asks whether the statement meant a table of another name.
 pub(crate) fn meant_table(manifest: &ValidatedManifest, failure: &Failure) -> Option<String> {
     if !matches!(failure.code, ErrorCode::TableNotAllowed | ErrorCode::UnknownTable) {
         return None;
@@ -65,7 +65,7 @@ pub(crate) fn meant_table(manifest: &ValidatedManifest, failure: &Failure) -> Op
     let requested = manifest.requested();
     let own = manifest.tables().iter().map(|own| own.name().as_str());
     let known: Vec<&str> = own.chain(requested.tables().map(|(name, _)| name.as_str())).collect();
-    closest(table, known.into_iter().filter(|name| *name != table)).map(str::to_owned)
+    did_you_mean(table, known.into_iter().filter(|name| *name != table))
 }
 
 const fn key_of(operation: Operation) -> &'static str {

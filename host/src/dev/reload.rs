@@ -91,7 +91,7 @@ impl Reloader {
             sights.push((tenant.short, installed.sights));
             planned = true;
         }
-        stage.service.let_stand_in(Some((applet.clone(), component)));
+        stage.service.let_stand_in(applet.clone(), component);
         self.running = Some(Running { manifest, component });
         Ok(Some(Reloaded {
             applet,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use applet_api::{CallError, Reply};
+use applet_manifest::did_you_mean;
 use applet_types::{Failure, HookError, HookName, Value};
 use serde_json::json;
 
@@ -105,8 +106,8 @@ fn failure_text(failure: &Failure, sql: &str, manifest: Option<&Manifest>) -> St
     let error = CommandError::statement(failure.clone(), sql).to_string();
     let mut text = format!("\n{}", indented(&error));
     let Some(manifest) = manifest else { return text };
-    if let Some(meant) = meant_table(&manifest.valid, failure) {
-        let _written = write!(text, "\n    did you mean `{meant}`?");
+    if let Some(question) = meant_table(&manifest.valid, failure) {
+        let _written = write!(text, "\n    {question}");
     } else if let Some(line) = manifest_line(&manifest.text, failure) {
         let how = if line.replaces { "should be" } else { "is missing" };
         let _written = write!(text, "\n    manifest.yaml line {} {how}\n    {}", line.line, line.text);
@@ -116,10 +117,8 @@ fn failure_text(failure: &Failure, sql: &str, manifest: Option<&Manifest>) -> St
 
 fn hooks_there(hook: &str, manifest: &Manifest) -> String {
     let hooks: Vec<&str> = manifest.valid.hooks().named().map(|hook| hook.name().as_str()).collect();
-    match applet_manifest::closest(hook, hooks.iter().copied()) {
-        Some(meant) => format!("\n    did you mean `{meant}`?"),
-        None => format!("\n    hooks: {}", hooks.join(", ")),
-    }
+    let meant = did_you_mean(hook, hooks.iter().copied());
+    format!("\n    {}", meant.unwrap_or_else(|| format!("hooks: {}", hooks.join(", "))))
 }
 
 fn as_json(answered: &Answered<'_>, manifest: Option<&Manifest>) -> serde_json::Value {

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use applet_manifest::{closest, load};
+use applet_manifest::{did_you_mean, load};
 use applet_types::AppletId;
 
 use super::language::Language;
@@ -35,10 +35,9 @@ pub(crate) fn sample(name: &str) -> Result<(&'static str, Language), CommandErro
         return Ok((sample, *language));
     }
     let names: Vec<String> = known.iter().map(|(sample, _)| format!("`{sample}`")).collect();
-    let meant = closest(name, known.iter().map(|(sample, _)| *sample))
-        .map(|meant| format!("; did you mean `{meant}`?"))
-        .unwrap_or_default();
-    Err(CommandError::usage(format!("there is no example `{name}`{meant} There are {}", names.join(", "))))
+    let meant = did_you_mean(name, known.iter().map(|(sample, _)| *sample));
+    let meant = meant.unwrap_or_else(|| format!("there are {}", names.join(", ")));
+    Err(CommandError::usage(format!("there is no example `{name}`; {meant}")))
 }
 
 /// The files of a new project.

@@ -57,8 +57,8 @@ impl Service {
 
     /// Runs this component for the applet instead of the one that is installed, under the same grants: new
     /// code of the version that runs, while it is written (`applet dev`). The runtime has to have it.
-    pub(crate) fn let_stand_in(&self, stand_in: Option<(AppletId, ComponentDigest)>) {
-        *self.stand_in.write().unwrap_or_else(PoisonError::into_inner) = stand_in;
+    pub(crate) fn let_stand_in(&self, applet: AppletId, component: ComponentDigest) {
+        *self.stand_in.write().unwrap_or_else(PoisonError::into_inner) = Some((applet, component));
     }
 
     fn component_of(&self, installation: &Installation) -> ComponentDigest {

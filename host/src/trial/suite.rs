@@ -16,7 +16,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use applet_manifest::{ValidatedManifest, closest};
+use applet_manifest::{ValidatedManifest, did_you_mean};
 use applet_types::HookName;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -154,9 +154,9 @@ impl WrittenStep {
         let hook: HookName = self.hook.parse().map_err(|error| format!("{error}"))?;
         if manifest.hooks().get(&hook).is_none() {
             let known = || manifest.hooks().named().map(|hook| hook.name().as_str());
-            let meant = closest(hook.as_str(), known()).map(|meant| format!("; did you mean `{meant}`?"));
-            let there = || format!("; there are {}", known().collect::<Vec<_>>().join(", "));
-            return Err(format!("the manifest lists no hook `{hook}`{}", meant.unwrap_or_else(there)));
+            let there = || format!("there are {}", known().collect::<Vec<_>>().join(", "));
+            let meant = did_you_mean(hook.as_str(), known()).unwrap_or_else(there);
+            return Err(format!("the manifest lists no hook `{hook}`; {meant}"));
         }
         let expect = match (self.answer, self.matches, self.error) {
             (None, None, None) => Expect::AnyAnswer,
@@ -173,11 +173,8 @@ impl WrittenStep {
 fn tenant_called(short: &str) -> Result<&'static DemoTenant, String> {
     DemoTenant::called(short).ok_or_else(|| {
         let names = TENANTS.map(|tenant| tenant.short);
-        let meant = closest(short, names).map(|meant| format!("; did you mean `{meant}`?"));
-        format!(
-            "there is no tenant `{short}`{}",
-            meant.unwrap_or_else(|| format!("; there are {}", names.join(", ")))
-        )
+        let meant = did_you_mean(short, names).unwrap_or_else(|| format!("there are {}", names.join(", ")));
+        format!("there is no tenant `{short}`; {meant}")
     })
 }
 

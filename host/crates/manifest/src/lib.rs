@@ -30,7 +30,7 @@ pub use selection::{Access, ColumnsOf, GrantRef, Selection, SelectionError};
 pub use table::{OnDelete, OwnColumn, OwnForeignKey, OwnIndex, OwnTable, Target};
 pub use validate::HOST_API;
 pub use validated::{Cache, Hooks, Instances, LifecycleHook, NamedHook, ValidatedManifest};
-pub use violation::{Violation, ViolationCode, Violations, closest};
+pub use violation::{Violation, ViolationCode, Violations, did_you_mean};
 
 use applet_types::{Limits, ManifestLimits};
 use report::Report;

@@ -200,7 +200,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// The one of `known` that `text` is most likely a slip of.
-pub fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A slip is short: nobody misspells hundreds of letters, and the distance is quadratic.
     if text.len() > 64 {
         return None;
@@ -212,6 +212,11 @@ pub fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
         .min()
         .map(|(_, name)| name)
+}
+
+/// The question that whoever wrote `text` is asked, if it is most likely a slip of one of `known`.
+pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    closest(text, known).map(|name| format!("did you mean `{name}`?"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::path::Path;
 use crate::report::Report;
-use crate::violation::{Violation, ViolationCode, closest, quoted};
+use crate::violation::{Violation, ViolationCode, did_you_mean, quoted};
 use crate::yaml::{Content, Node};
 
 /// The entries of a mapping that is being read.
@@ -116,8 +116,7 @@ impl<'a, 'r> Fields<'a, 'r> {
                 continue;
             }
             let advised = advice.iter().find(|(name, _)| name == key).map(|(_, text)| (*text).to_owned());
-            let similar =
-                || closest(key, self.known.iter().copied()).map(|name| format!("did you mean `{name}`?"));
+            let similar = || did_you_mean(key, self.known.iter().copied());
             let hint =
                 advised.or_else(similar).unwrap_or_else(|| format!("known here: {}", self.known.join(", ")));
             self.report.push(violation.hint(hint));

@@ -8,7 +8,7 @@ use crate::document::{self, Manifest};
 use crate::path::Path;
 use crate::report::Report;
 use crate::validated::{Cache, Header, Hooks, Instances, LifecycleHook, NamedHook, Settings};
-use crate::violation::{Violation, ViolationCode, closest, quoted};
+use crate::violation::{Violation, ViolationCode, did_you_mean, quoted};
 
 use super::at_most;
 
@@ -176,10 +176,8 @@ pub(super) fn hooks(manifest: &Manifest, limits: &ManifestLimits, report: &mut R
 
 fn unknown_hook(text: &str, path: &Path, report: &mut Report) {
     let names = LifecycleHook::ALL.map(LifecycleHook::as_str);
-    let hint = closest(text, names).map_or_else(
-        || format!("the lifecycle hooks are {}", names.join(", ")),
-        |name| format!("did you mean `{name}`?"),
-    );
+    let hint =
+        did_you_mean(text, names).unwrap_or_else(|| format!("the lifecycle hooks are {}", names.join(", ")));
     let message = format!("{} is not a lifecycle hook", quoted(text));
     report.push(Violation::new(ViolationCode::InvalidValue, path, message).hint(hint));
 }

@@ -12,7 +12,7 @@ use crate::names;
 use crate::path::Path;
 use crate::report::Report;
 use crate::table::{OnDelete, OwnColumn, OwnForeignKey, OwnTable, TENANTS, Target};
-use crate::violation::{Violation, ViolationCode, closest, quoted};
+use crate::violation::{Violation, ViolationCode, did_you_mean, quoted};
 
 /// The one column with `primary: true`. In the database `tenant_id` stands before it.
 pub(super) fn primary(
@@ -131,8 +131,8 @@ fn check_target(key: &ForeignKey, column: &Column, target: &OwnTable, path: &Pat
         let message = format!("`{}` has no column {}", target.name, quoted(text));
         let violation = Violation::new(ViolationCode::InvalidForeignKey, path.key("column"), message);
         let names = target.columns.iter().map(|column| column.name.as_str());
-        report.push(match closest(text, names) {
-            Some(name) => violation.hint(format!("did you mean `{name}`?")),
+        report.push(match did_you_mean(text, names) {
+            Some(question) => violation.hint(question),
             None => violation,
         });
         return;

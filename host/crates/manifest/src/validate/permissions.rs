@@ -10,7 +10,7 @@ use crate::names;
 use crate::path::Path;
 use crate::report::Report;
 use crate::table::{OwnTable, TENANTS};
-use crate::violation::{Violation, ViolationCode, closest, quoted};
+use crate::violation::{Violation, ViolationCode, did_you_mean, quoted};
 
 /// What soft delete writes.
 const DELETED_AT: &str = "deleted_at";
@@ -204,10 +204,8 @@ impl Lowering<'_> {
             let hint = match text {
                 "delete" | "hard-delete" => "list the table under `permissions.database.delete`".to_owned(),
                 "read" | "select" => "list the table under `permissions.database.read`".to_owned(),
-                _ => closest(text, WRITES.map(Operation::as_str)).map_or_else(
-                    || "write `insert`, `update` or `soft-delete`".to_owned(),
-                    |name| format!("did you mean `{name}`?"),
-                ),
+                _ => did_you_mean(text, WRITES.map(Operation::as_str))
+                    .unwrap_or_else(|| "write `insert`, `update` or `soft-delete`".to_owned()),
             };
             self.report.push(Violation::new(ViolationCode::InvalidValue, path, message).hint(hint));
         }
