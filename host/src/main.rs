@@ -12,6 +12,8 @@ mod logs;
 mod output;
 mod packages;
 mod project;
+mod record;
+mod replay;
 mod seen;
 mod service;
 mod shutdown;

@@ -30,6 +30,7 @@ use crate::endpoint::Endpoint;
 use crate::lifecycle_hooks::LifecycleHooks;
 use crate::logs::Lines;
 use crate::output::{CommandError, Output};
+use crate::record::{Recorded, RecordedLog, Recorder};
 use crate::seen::{Observed, Seen};
 
 /// The database of the private PostgreSQL that everything is in.
@@ -52,6 +53,8 @@ pub(crate) struct Host {
     pub(crate) catalog: CatalogOptions,
     /// What applets have written to their logs lately.
     pub(crate) lines: Lines,
+    /// Records calls that somebody wants recorded.
+    pub(crate) recorder: Recorder,
     audit: AuditWriter,
     sealing: Option<Sealing>,
     postgres: Option<Postgres>,
@@ -153,7 +156,10 @@ impl Host {
         let proxy = Proxy::new(serving);
         let seen = bench.map(|bench| Arc::clone(&bench.seen));
         let lines = seen.as_ref().map_or_else(Lines::default, |seen| seen.lines.clone());
-        let runtime = Arc::new(runtime(&directory, guests_reach(&proxy, &lines, seen), runtime_limits)?);
+        let recorder = Recorder::default();
+        let reach = recorded(guests_reach(&proxy, &lines, seen), &recorder);
+        let runtime = runtime(&directory, reach, runtime_limits)?.under(Arc::new(recorder.clone()));
+        let runtime = Arc::new(runtime);
         let sealing = match purpose.serves {
             true => Some(Sealing::start(store.clone(), directory, audit_key(place)?)),
             false => None,
@@ -184,6 +190,7 @@ impl Host {
             admin_url,
             catalog: options,
             lines,
+            recorder,
             audit,
             sealing,
             postgres,
@@ -358,7 +365,7 @@ pub(crate) fn redis(config: &Config) -> Result<Option<RedisServers>, CommandErro
 }
 
 /// All that guests reach: the way to data, and a log.
-type GuestsReach = (Arc<dyn Database>, Arc<dyn GuestLog>);
+pub(crate) type GuestsReach = (Arc<dyn Database>, Arc<dyn GuestLog>);
 
 fn guests_reach(proxy: &Proxy, lines: &Lines, seen: Option<Arc<Seen>>) -> GuestsReach {
     match seen {
@@ -367,7 +374,12 @@ fn guests_reach(proxy: &Proxy, lines: &Lines, seen: Option<Arc<Seen>>) -> Guests
     }
 }
 
-fn runtime(
+fn recorded((database, log): GuestsReach, recorder: &Recorder) -> GuestsReach {
+    let database = Recorded { database, recorder: recorder.clone() };
+    (Arc::new(database), Arc::new(RecordedLog { log, recorder: recorder.clone() }))
+}
+
+pub(crate) fn runtime(
     directory: &Path,
     (database, log): GuestsReach,
     limits: RuntimeLimits,

@@ -17,6 +17,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("applet-gate", &["applet-types", "applet-catalog"]),
     ("applet-package", &["applet-types"]),
     ("applet-plan", &["applet-types", "applet-catalog", "applet-manifest"]),
+    ("applet-recording", &["applet-types", "applet-catalog"]),
     ("applet-bindings", &["applet-types"]),
     ("applet-registry", &["applet-types", "applet-package"]),
     ("applet-store", &["applet-types", "applet-package"]),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -23,11 +24,14 @@ use crate::logs::LogDoor;
 use crate::output::{CommandError, Output};
 use crate::project::Project;
 use crate::project::sources::Sources;
+use crate::record::{Folder, Order, Taken};
 use crate::shutdown;
 use crate::wiring::told;
 
 /// Between two looks at the sources.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// Recordings that are kept.
+const KEPT: usize = 100;
 
 /// Runs a project: builds it, installs it for the demo's two tenants on a private PostgreSQL, serves its hooks,
 /// and does so again whenever a file is saved. Shows every request with its statements as they ran, and what
@@ -38,6 +42,7 @@ Examples:
   applet dev
   applet dev --listen 127.0.0.1:9000
   applet dev --reset                                   begin with new tables
+  applet dev --record                                  keep each request for `applet replay`
   curl -d '{\"body\": \"Call Anna\"}' http://127.0.0.1:8080/alder/add
   applet --json dev | jq 'select(.event == \"request\").statements[].rewritten'
 
@@ -53,6 +58,9 @@ pub(crate) struct Dev {
     /// Begin with a new database.
     #[arg(long)]
     reset: bool,
+    /// Keep a recording of each request in .applet/recordings, the last 100 of them, for `applet replay`.
+    #[arg(long)]
+    record: bool,
     #[arg(from_global)]
     config: Option<PathBuf>,
 }
@@ -77,6 +85,13 @@ impl Dev {
         output.progress("a private PostgreSQL with two tenants, `alder` and `birch`");
         let stage = Stage::open(directory.clone(), project.seed()?, output).await?;
         stage.service.follow();
+        if self.record {
+            tokio::spawn(keep_all(
+                stage.host.recorder.order(Order::everything()),
+                project.recordings(),
+                output,
+            ));
+        }
         let logs = or_warn("logs", LogDoor::open(&directory, stage.seen.lines.clone()), output);
         let current = Current::default();
         let (stop, stopped) = watch::channel(false);
@@ -186,6 +201,23 @@ impl Work {
             }
             *known = last;
             return changed;
+        }
+    }
+}
+
+/// Writes recordings as they come.
+async fn keep_all(mut taken: Receiver<Taken>, folder: PathBuf, output: Output) {
+    while let Some(taken) = taken.recv().await {
+        let kept = match taken {
+            Ok(recording) => Folder::open(folder.clone()).and_then(|folder| folder.put(&recording, KEPT)),
+            Err(why) => Err(CommandError::refused("not-recorded", format!("not recorded: {why}"))),
+        };
+        match kept {
+            Ok(file) => {
+                let told = json!({ "event": "recorded", "file": file });
+                output.result(&told, format_args!("  recorded in {}", file.display()));
+            }
+            Err(error) => output.error(&error),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `applet invoke`: calls a hook from the command line.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,11 @@ use applet_types::{HookError, HookName, Usage};
 use clap::Args;
 use serde_json::json;
 use serde_json::value::RawValue;
+use tokio::sync::mpsc::Receiver;
 
 use super::operator::{Operator, Where};
 use crate::output::{CommandError, Output};
+use crate::record::{Order, Taken, usual_keep, write_recording};
 use crate::service::{Key, Service};
 use crate::wiring::{Host, Purpose};
 
@@ -22,7 +25,8 @@ Examples:
   applet invoke ai-chat summary --workspace 11111111-0000-4000-8000-000000000001
   applet invoke ai-chat reply '{\"chat_id\": 1}' --workspace …
   applet invoke ai-chat summary --workspace … --usage      what it cost, to standard error
-  applet --json invoke ai-chat summary --workspace …       {\"answer\": …, \"usage\": …}")]
+  applet --json invoke ai-chat summary --workspace …       {\"answer\": …, \"usage\": …}
+  applet invoke ai-chat summary --workspace … --record call.jsonl    for `applet replay`")]
 pub(crate) struct Invoke {
     #[command(flatten)]
     operator: Operator,
@@ -37,6 +41,12 @@ pub(crate) struct Invoke {
     /// Say what the invocation has used.
     #[arg(long)]
     usage: bool,
+    /// Record the call in a file for `applet replay`. It holds the tenant's rows, and the audit trail says so.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Record it without values.
+    #[arg(long, requires = "record")]
+    redact: bool,
 }
 
 impl Invoke {
@@ -46,6 +56,17 @@ impl Invoke {
         let caller = self.operator.caller()?;
         let host = Arc::new(Host::open(&self.operator.place, Purpose::default(), output).await?);
         let service = Service::new(Arc::clone(&host));
+        let ordered = self.record.as_ref().map(|_| {
+            host.recorder.order(Order {
+                tenant: Some(caller.tenant),
+                applet: Some(self.at.applet.clone()),
+                calls: 1,
+                until: None,
+                redact: self.redact,
+                keep: Some(usual_keep()),
+                by: caller.actor().user(),
+            })
+        });
         let request = HookRequest {
             workspace: self.at.workspace,
             applet: self.at.applet,
@@ -63,6 +84,13 @@ impl Invoke {
         if let Some(host) = Arc::into_inner(host) {
             host.close().await?;
         }
+        if let (Some(file), Some(taken)) = (&self.record, ordered) {
+            let kept = keep(file, taken, self.redact, output);
+            // Why a call was none is told by its own error.
+            if reply.answer.is_ok() {
+                kept?;
+            }
+        }
         if let Some(usage) = reply.usage.filter(|_| self.usage) {
             output.remark(in_words(&usage));
         }
@@ -76,6 +104,22 @@ impl Invoke {
         output.result(&json!({ "answer": value, "usage": reply.usage }), &answer);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn keep(file: &Path, mut taken: Receiver<Taken>, redact: bool, output: Output) -> Result<(), CommandError> {
+    let Ok(taken) = taken.try_recv() else {
+        return Err(CommandError::refused("not-recorded", "there was no call to record"));
+    };
+    let recording =
+        taken.map_err(|why| CommandError::refused("not-recorded", format!("not recorded: {why}")))?;
+    write_recording(file, &recording)?;
+    let file = file.display();
+    if redact {
+        output.remark(format_args!("recorded without values in `{file}`"));
+    } else {
+        output.warning(format_args!("`{file}` holds rows of the tenant: keep it no longer than you need it"));
+    }
+    Ok(())
 }
 
 /// The hooks that the applet has, for one that it has not.

@@ -28,6 +28,8 @@ mod package;
 mod plan;
 mod purge;
 mod push;
+mod record;
+mod replay;
 mod serve;
 mod sign;
 mod sql;
@@ -144,6 +146,8 @@ enum Command {
     Enable(disable::Enable),
     Uninstall(uninstall::Uninstall),
     Purge(purge::Purge),
+    Record(record::Record),
+    Replay(replay::Replay),
     Upgrade(upgrade::Upgrade),
     Rollback(upgrade::Rollback),
     Invoke(invoke::Invoke),
@@ -205,6 +209,8 @@ impl Cli {
             Command::Enable(command) => command.run(output).await,
             Command::Uninstall(command) => command.run(output).await,
             Command::Purge(command) => command.run(output).await,
+            Command::Record(command) => command.run(output).await,
+            Command::Replay(command) => command.run(output).await,
             Command::Upgrade(command) => command.run(output).await,
             Command::Rollback(command) => command.run(output).await,
             Command::Invoke(command) => command.run(output).await,

@@ -18,6 +18,7 @@ use super::operator::refused;
 use crate::housekeeping::Housekeeping;
 use crate::logs::LogDoor;
 use crate::output::{CommandError, Output};
+use crate::record::door::RecordDoor;
 use crate::service::Service;
 use crate::shutdown;
 use crate::top::Door;
@@ -48,6 +49,10 @@ pub(crate) struct Serve {
     #[arg(long, env = "APPLET_ALLOW_UNPATCHED", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     allow_unpatched: Option<bool>,
+    /// Let `applet record` record calls, whose files hold tenants' rows.
+    #[arg(long, env = "APPLET_ALLOW_RECORDING", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    allow_recording: Option<bool>,
 }
 
 impl Serve {
@@ -55,6 +60,7 @@ impl Serve {
         let config = self.place.configuration()?.serve;
         let listen = self.listen.unwrap_or(config.listen);
         let verifier = self.place.token_key()?.verifier();
+        let allow_recording = self.allow_recording.unwrap_or(config.allow_recording);
         let purpose = Purpose {
             serves: true,
             allow_unpatched: self.allow_unpatched.unwrap_or(config.allow_unpatched),
@@ -76,10 +82,11 @@ impl Serve {
             .map_err(|error| CommandError::usage(format!("cannot listen on {listen}: {error}")))?;
         let listening = listener.local_addr().map_err(told)?;
         let doors = self.doors(&host, listening, output);
+        let recording = if allow_recording { self.recording(&host, output) } else { None };
         output.progress(format_args!("listening on http://{listening}"));
         let housekeeping = Housekeeping::start(Arc::clone(&host));
         let served = serve(listener, applet_api::router(service, verifier)).await;
-        drop(doors);
+        drop((doors, recording));
         housekeeping.stop().await;
         served?;
         output.progress("stopped");
@@ -92,6 +99,17 @@ impl Serve {
 }
 
 impl Serve {
+    fn recording(&self, host: &Host, output: Output) -> Option<RecordDoor> {
+        let verifier = self.place.token_key().map(|key| key.verifier());
+        let door =
+            self.place.directory().and_then(|at| RecordDoor::open(&at, host.recorder.clone(), verifier?));
+        let door = or_warn("record", door, output)?;
+        output.warning(
+            "calls can be recorded with their rows: `applet record`, by admins of tenants and the platform",
+        );
+        Some(door)
+    }
+
     fn doors(&self, host: &Host, listening: SocketAddr, output: Output) -> (Option<Door>, Option<LogDoor>) {
         let (accounts, proxy) = (Arc::clone(&host.accounts), host.proxy.clone());
         let top = self.place.directory().and_then(|at| Door::open(&at, accounts, proxy, listening));

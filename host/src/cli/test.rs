@@ -8,6 +8,7 @@ use std::time::Instant;
 use applet_types::ComponentDigest;
 use clap::Args;
 use serde_json::json;
+use tokio::sync::mpsc::Receiver;
 
 use super::open_to_server;
 use crate::config::Config;
@@ -16,6 +17,7 @@ use crate::dev::Stage;
 use crate::output::{CommandError, Output};
 use crate::project::compile::compile;
 use crate::project::{Manifest, Project};
+use crate::record::{Folder, Order, Taken};
 use crate::shutdown;
 use crate::trial::{self, Case, CoverageLine, Leak, Trial, Verdict};
 use crate::wiring::{private_folder, told};
@@ -27,6 +29,7 @@ use crate::wiring::{private_folder, told};
 Examples:
   applet test
   applet test --only 'empty note'
+  applet test --record calls                for `applet replay`
   applet --json test | jq '.coverage[] | select(.used | not)'
 
 A file of tests:
@@ -50,6 +53,9 @@ pub(crate) struct Test {
     /// Only tests with this in their name or file.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Keep a recording of each call that a test makes in this folder, for `applet replay`.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// Leave the other tenant out.
     #[arg(long)]
     no_twin: bool,
@@ -114,11 +120,17 @@ impl Test {
         }
         let mut trial = Trial::begin(stage, manifest, component).await?;
         let mut findings = Findings::default();
+        let folder = self.record.clone().map(Folder::open).transpose()?;
+        let mut ordered = folder.as_ref().map(|_| stage.host.recorder.order(Order::everything()));
         for case in cases {
             let verdict = trial.run(case).await?;
+            if let (Some(folder), Some(ordered)) = (&folder, &mut ordered) {
+                keep(folder, ordered)?;
+            }
             output.progress(told_verdict(&verdict));
             findings.verdicts.push(verdict);
         }
+        drop(ordered);
         if !self.no_twin {
             output.progress("the same hooks for the other tenant, with the first one's rows changed");
             for case in cases {
@@ -161,6 +173,16 @@ impl Test {
             text,
         );
     }
+}
+
+/// Writes what a test's calls have left. A test of more calls than wait is kept in part.
+fn keep(folder: &Folder, taken: &mut Receiver<Taken>) -> Result<(), CommandError> {
+    while let Ok(taken) = taken.try_recv() {
+        let recording =
+            taken.map_err(|why| CommandError::refused("not-recorded", format!("not recorded: {why}")))?;
+        folder.put(&recording, usize::MAX)?;
+    }
+    Ok(())
 }
 
 /// What was compiled for a project is kept in it: for Python, that takes longer than all its tests.

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-/// Listening. `--listen` and `APPLET_LISTEN`, `--allow-unpatched` and `APPLET_ALLOW_UNPATCHED` override it.
+/// Listening. `--listen` and `APPLET_LISTEN`, `--allow-unpatched` and `APPLET_ALLOW_UNPATCHED` override it, and `--allow-recording` and
+/// `APPLET_ALLOW_RECORDING`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ServeConfig {
@@ -12,10 +13,16 @@ pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
     /// Serve even on a PostgreSQL with known security holes.
     pub(crate) allow_unpatched: bool,
+    /// Let calls be recorded with the rows that they read (`applet record`).
+    pub(crate) allow_recording: bool,
 }
 
 impl Default for ServeConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), allow_unpatched: false }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            allow_unpatched: false,
+            allow_recording: false,
+        }
     }
 }

@@ -103,6 +103,11 @@ impl Project {
         self.root.join(STATE)
     }
 
+    /// Where recordings of its calls are kept.
+    pub(crate) fn recordings(&self) -> PathBuf {
+        self.state().join("recordings")
+    }
+
     /// Where a package of it is written.
     pub(crate) fn package_file(&self, manifest: &ValidatedManifest) -> PathBuf {
         let name = format!("{}-{}.applet", manifest.id(), manifest.version());

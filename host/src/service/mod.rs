@@ -18,6 +18,7 @@ use applet_types::{
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use crate::record;
 use crate::wiring::Host;
 pub(crate) use memory::Key;
 use memory::Memory;
@@ -178,6 +179,18 @@ fn request_id() -> RequestId {
 }
 
 impl Service {
+    /// The recording of a call, if somebody wants it.
+    async fn recording(
+        &self,
+        call: &Invocation,
+        installation: &Installation,
+        component: ComponentDigest,
+        hook: &HookCall,
+    ) -> Option<record::Running> {
+        let call = record::Call { call, installation, component, hook };
+        self.host.recorder.begin(call, &self.host.proxy, self.host.lifecycle.store()).await
+    }
+
     /// Calls a hook, and tells which invocation it was, if it came to one.
     pub(crate) async fn invoke(
         &self,
@@ -200,6 +213,7 @@ impl Service {
         let invocation = Arc::new(invocation);
         let component = self.component_of(&installation);
         let hook = HookCall::Named { name: request.hook, payload: request.payload };
+        let recording = self.recording(&invocation, &installation, component, &hook).await;
         let outcome = tokio::select! {
             outcome = self.host.runtime.call(component, Arc::clone(&invocation), hook) => outcome,
             // Dropping the call ends the instance; an open transaction is rolled back with it.
@@ -213,6 +227,9 @@ impl Service {
             circuit::log(change, &invocation, &outcome);
         }
         let usage = budget.usage(now.duration_since(began));
+        if let Some(recording) = recording {
+            recording.ended(&outcome, usage);
+        }
         tracing::debug!(
             target: "service.usage", request = %invocation.request, applet = %invocation.applet, ?usage, "ended"
         );

@@ -28,6 +28,7 @@ use crate::demo_data::DemoTenant;
 use crate::dev::Stage;
 use crate::output::CommandError;
 use crate::project::Manifest;
+use crate::record;
 use crate::seen::{SeenStatement, Sight};
 use crate::wiring::{read_catalog, told};
 use suite::Step;
@@ -174,7 +175,14 @@ impl<'a> Trial<'a> {
         let request = RequestId::new(Uuid::now_v7());
         let call = installation.invocation(request, admin_of(tenant).actor(), "en", Instant::now());
         let hook = HookCall::Named { name: step.hook.clone(), payload: step.payload.clone() };
-        let outcome = self.stage.host.runtime.call(self.component, Arc::new(call), hook).await;
+        let (host, component, call) = (&self.stage.host, self.component, Arc::new(call));
+        let about = record::Call { call: &call, installation: &installation, component, hook: &hook };
+        let recording = host.recorder.begin(about, &host.proxy, host.lifecycle.store()).await;
+        let began = Instant::now();
+        let outcome = host.runtime.call(component, Arc::clone(&call), hook).await;
+        if let Some(recording) = recording {
+            recording.ended(&outcome, call.budget.usage(began.elapsed()));
+        }
         let (mut statements, mut log) = (Vec::new(), Vec::new());
         for sight in self.stage.seen.take(request) {
             match sight {

@@ -35,6 +35,8 @@ mod wire;
 pub use audit::{AuditQueue, AuditStatus, AuditWriter};
 pub use cache::{CacheConfig, CacheCounts, CacheStatus, InvalidRedisUrl, QueryCache, RedisServers};
 pub use config::{KeeperConfig, ProxyConfig};
+pub use mask::masked;
 pub use pool::PoolStatus;
 pub use proxy::{Explanation, Proxy, Report};
+pub use transaction::gone;
 pub use wire::{Proof, Target, Tls, Transport, TransportError};

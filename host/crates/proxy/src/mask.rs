@@ -8,7 +8,7 @@ use std::iter::Peekable;
 use std::str::CharIndices;
 
 /// The text with `?` for each string and number, at most `limit` bytes.
-pub(crate) fn masked(sql: &str, limit: usize) -> String {
+pub fn masked(sql: &str, limit: usize) -> String {
     let mut out = String::with_capacity(sql.len().min(limit));
     let mut letters = sql.char_indices().peekable();
     while let Some((at, letter)) = letters.next() {

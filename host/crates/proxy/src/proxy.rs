@@ -107,6 +107,11 @@ impl Proxy {
         *judge = Arc::new(judge.after(catalog, digest));
     }
 
+    /// The catalogue that statements are judged by at this moment.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(self.inner.judge().catalog())
+    }
+
     /// Sessions and queues at this moment.
     pub fn status(&self) -> PoolStatus {
         self.inner.pool.status()

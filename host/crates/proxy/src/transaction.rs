@@ -206,7 +206,8 @@ impl Transaction for Open {
     }
 }
 
-fn gone() -> Failure {
+/// What a statement is told whose transaction has ended.
+pub fn gone() -> Failure {
     Failure::new(
         ErrorCode::UnsupportedStatement,
         "the transaction has ended; a failed statement ends it as well",

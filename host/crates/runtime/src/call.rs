@@ -15,6 +15,7 @@ use crate::fault;
 use crate::guest::{Guest, Stop};
 use crate::log::{CappedLog, GuestLog};
 use crate::meter::{Meter, Metered, Panic};
+use crate::nature::Given;
 use crate::slots::Slot;
 use crate::warm::{Instance, Warm};
 
@@ -34,6 +35,8 @@ pub(crate) struct Means {
     pub(crate) warm: Warm,
     pub(crate) tally: Arc<Tally>,
     pub(crate) room: Arc<BackRoom>,
+    /// Time and chance, if it has others than this machine's.
+    pub(crate) given: Option<Given>,
 }
 
 /// Runs a hook, in a fresh instance unless the installation's are reused and one waits. Unless it is kept
@@ -47,7 +50,9 @@ pub(crate) async fn run(
 ) -> Result<String, HookError> {
     let meter = Arc::new(Meter::default());
     let instance = means.instance(&call, &hook, &meter);
-    let Means { component, slot, warm, tally, room, .. } = means;
+    let Means { component, slot, warm, tally, room, given, .. } = means;
+    // One that others ran in before would not be found again, and one with given time goes to nobody else.
+    let keeps = given.is_none();
     let log = instance.store.data().log.clone();
     let its_log = log.clone();
     let work = async move {
@@ -59,7 +64,9 @@ pub(crate) async fn run(
         its_log.finish();
         match called {
             Ok(answer) => {
-                warm.keep(instance);
+                if keeps {
+                    warm.keep(instance);
+                }
                 answer
             }
             Err(error) => Err(explain(&error, instance.store.data())),
@@ -85,7 +92,7 @@ pub(crate) async fn run(
 impl Means {
     /// One that waits, for a named hook; else a fresh one.
     fn instance(&self, call: &Arc<Invocation>, hook: &HookCall, meter: &Arc<Meter>) -> Instance {
-        let named = matches!(hook, HookCall::Named { .. });
+        let named = matches!(hook, HookCall::Named { .. }) && self.given.is_none();
         if let Some(mut instance) = named.then(|| self.warm.take(self.digest, call)).flatten() {
             instance.store.data_mut().turn_to(call, Arc::clone(meter));
             instance.store.set_epoch_deadline(1);
@@ -93,7 +100,8 @@ impl Means {
         }
         let log = CappedLog::new(Arc::clone(call), Arc::clone(&self.log));
         let database = Arc::clone(&self.database);
-        let store = Guest::store(&self.engine, Arc::clone(call), database, log, Arc::clone(meter));
+        let (call, meter, given) = (Arc::clone(call), Arc::clone(meter), self.given.as_ref());
+        let store = Guest::store(&self.engine, call, database, log, meter, given);
         Instance::new(store, self.digest)
     }
 }

@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::engine::{CORE_INSTANCES, MEMORIES, TABLES};
 use crate::log::CappedLog;
 use crate::meter::Meter;
+use crate::nature::Given;
 use crate::wasi;
 
 /// Why the host ended a guest. Thrown through the guest as a trap, so that nothing of it runs on.
@@ -51,13 +52,14 @@ impl Guest {
         database: Arc<dyn Database>,
         log: CappedLog,
         meter: Arc<Meter>,
+        given: Option<&Given>,
     ) -> Store<Self> {
         let limits = call.limits.execution.clone();
         let handles = usize::try_from(limits.handles).unwrap_or(usize::MAX);
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
         let space = Space::new(limits.memory_bytes, limits.table_elements, Arc::clone(&call.budget));
-        let wasi = wasi::context(&log);
+        let wasi = wasi::context(&log, given);
         let guest = Self { call, database, table, log, transactions: 0, space, meter, wasi };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.space);

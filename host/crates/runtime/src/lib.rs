@@ -25,6 +25,7 @@ mod limits;
 mod load;
 mod log;
 mod meter;
+mod nature;
 pub mod package;
 mod seal;
 mod slots;
@@ -47,6 +48,7 @@ use wasmtime::component::{HasSelf, Linker};
 pub use compile::{CompilerProgram, compile_child_main};
 pub use limits::RuntimeLimits;
 pub use log::{GuestLog, GuestLogLevel, TracingLog};
+pub use nature::{Clocks, Given, Nature};
 
 use back_room::BackRoom;
 use compile::Compiler;
@@ -96,6 +98,7 @@ pub struct Runtime {
     room: Arc<BackRoom>,
     database: Arc<dyn Database>,
     log: Arc<dyn GuestLog>,
+    nature: Option<Arc<dyn Nature>>,
 }
 
 impl Runtime {
@@ -133,7 +136,14 @@ impl Runtime {
             room: Arc::new(room),
             database: config.database,
             log: config.log,
+            nature: None,
         })
+    }
+
+    /// Asks for each invocation whether it is given time and chance.
+    #[must_use]
+    pub fn under(self, nature: Arc<dyn Nature>) -> Self {
+        Self { nature: Some(nature), ..self }
     }
 
     /// Whether this host has the component already. One that another host took in has to be inspected
@@ -168,6 +178,7 @@ impl Applets for Runtime {
             warm: self.warm.clone(),
             tally: self.tallies.of(&call.applet),
             room: Arc::clone(&self.room),
+            given: self.nature.as_ref().and_then(|nature| nature.given(&call)),
         };
         call::run(means, call, hook, deadline).await
     }

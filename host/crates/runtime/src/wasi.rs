@@ -15,6 +15,7 @@ use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiView};
 
 use crate::log::{CappedLog, Stream};
+use crate::nature::{self, Given};
 
 /// The most random bytes that one call may ask for.
 const RANDOM_BYTES: u64 = 64 << 10;
@@ -24,8 +25,9 @@ const WRITE_BYTES: usize = 64 << 10;
 const CLOCK_GRAIN: Duration = Duration::from_millis(1);
 
 /// A context with nothing in it but clocks, randomness and the log.
-pub(crate) fn context(log: &CappedLog) -> WasiCtx {
-    WasiCtx::builder()
+pub(crate) fn context(log: &CappedLog, given: Option<&Given>) -> WasiCtx {
+    let mut builder = WasiCtx::builder();
+    builder
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
@@ -33,8 +35,11 @@ pub(crate) fn context(log: &CappedLog) -> WasiCtx {
         .wall_clock(CoarseClock::new())
         .monotonic_clock(CoarseClock::new())
         .stdout(LogStream { log: log.clone(), stream: Stream::Output })
-        .stderr(LogStream { log: log.clone(), stream: Stream::Errors })
-        .build()
+        .stderr(LogStream { log: log.clone(), stream: Stream::Errors });
+    if let Some(given) = given {
+        nature::give(&mut builder, given, CoarseClock::new(), CoarseClock::new());
+    }
+    builder.build()
 }
 
 /// Serves the interfaces of [`crate::interfaces`] that are WASI's.

@@ -9,10 +9,10 @@ use serde::Serialize;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::granted::Granted;
 use crate::installations::{StateChange, change_state};
 use crate::plans::{lock_installation, open_plan, void_approvals};
 use crate::{Store, StoreError};
+use applet_types::Granted;
 
 /// An approval is never valid for longer, by the database's clock.
 pub const MAX_APPROVAL_VALIDITY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -227,6 +227,6 @@ impl Store {
         .fetch_optional(&self.pool)
         .await
         .map_err(StoreError::database("read an approval"))?;
-        row.map(|(granted,)| Granted::read(granted, applet)).transpose()
+        row.map(|(granted,)| crate::granted::read(granted, applet)).transpose()
     }
 }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::granted::Granted;
+use crate::granted;
 use crate::{PlanKind, StoreError};
 
 /// A plan that an admin has approved, with what was granted, being applied by one operation.
@@ -147,7 +147,7 @@ pub(crate) async fn mint(
         installation: InstallationId::new(row.installation_id),
         tenant: TenantId::new(row.tenant_id),
         workspace: WorkspaceId::new(row.workspace_id),
-        grants: Arc::new(Granted::read(row.granted, &applet)?),
+        grants: Arc::new(granted::read(row.granted, &applet)?),
         applet,
         applet_digest: row
             .applet_digest

@@ -1,73 +1,12 @@
-//! Grants as they are kept: without the parts that follow from the applet's id.
+//! Grants as they are kept in the store.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use applet_types::{AppletId, Grants, InvalidName, PhysicalTable, SqlName, TableGrant};
-use serde::{Deserialize, Serialize};
+use applet_types::{AppletId, Granted, Grants};
 
 use crate::StoreError;
 
-/// The stored form of [`Grants`]. Physical names of own tables are made again when it is read, by the
-/// only function that may make them.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Granted {
-    tables: BTreeMap<SqlName, TableGrant>,
-    own: BTreeSet<SqlName>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    withheld: BTreeMap<SqlName, TableGrant>,
-}
-
-impl Granted {
-    pub(crate) fn of(grants: &Grants) -> Self {
-        Self {
-            tables: grants.tables().map(|(name, grant)| (name.clone(), grant.clone())).collect(),
-            own: grants.own_tables().map(|(declared, _)| declared.clone()).collect(),
-            withheld: grants.withheld().map(|(name, grant)| (name.clone(), grant.clone())).collect(),
-        }
-    }
-
-    /// Reads what [`Granted::of`] kept.
-    pub(crate) fn read(stored: serde_json::Value, applet: &AppletId) -> Result<Grants, StoreError> {
-        let granted: Self =
-            serde_json::from_value(stored).map_err(|error| StoreError::damaged("read grants", error))?;
-        granted.into_grants(applet).map_err(|error| StoreError::damaged("read grants", error))
-    }
-
-    fn into_grants(self, applet: &AppletId) -> Result<Grants, InvalidName> {
-        let mut builder = Grants::builder();
-        for declared in self.own {
-            let physical = PhysicalTable::of(applet, &declared)?;
-            builder.own_table(declared, physical);
-        }
-        for (name, grant) in self.tables {
-            *builder.table(name) = grant;
-        }
-        for (name, grant) in self.withheld {
-            builder.withheld(name, grant);
-        }
-        Ok(builder.build())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use applet_types::Columns;
-
-    use super::*;
-
-    #[test]
-    fn s4_10_grants_read_back_as_they_were_kept() {
-        let applet: AppletId = "ai-chat".parse().unwrap();
-        let declared: SqlName = "configs".parse().unwrap();
-        let physical = PhysicalTable::of(&applet, &declared).unwrap();
-        let mut builder = Grants::builder();
-        builder.own_table(declared, physical).read = Some(Columns::All);
-        builder.table("clients".parse().unwrap()).update =
-            Some(Columns::Only(["phone".parse().unwrap()].into_iter().collect()));
-        let grants = builder.build();
-        let text = serde_json::to_string(&Granted::of(&grants)).unwrap();
-        let read: Granted = serde_json::from_str(&text).unwrap();
-        assert_eq!(read.into_grants(&applet).unwrap(), grants);
-    }
+/// Reads what [`Granted::of`] kept.
+pub(crate) fn read(stored: serde_json::Value, applet: &AppletId) -> Result<Grants, StoreError> {
+    let granted: Granted =
+        serde_json::from_value(stored).map_err(|error| StoreError::damaged("read grants", error))?;
+    granted.into_grants(applet).map_err(|error| StoreError::damaged("read grants", error))
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::granted::Granted;
+use crate::granted;
 use crate::{State, Store, StoreError};
 
 /// An active installation: everything that an invocation is made of. Can be cached; `generation` grows
@@ -304,7 +304,7 @@ impl Store {
         .fetch_optional(&self.pool)
         .await
         .map_err(StoreError::database("read an installation's grants"))?;
-        row.map(|(grants,)| Ok((digest, Granted::read(grants, &status.applet)?))).transpose()
+        row.map(|(grants,)| Ok((digest, granted::read(grants, &status.applet)?))).transpose()
     }
 
     /// The limits that an installation is held to, or was last. `None` before its first activation.
@@ -344,7 +344,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(StoreError::database("list grants in use"))?;
-        rows.into_iter().map(|(grants,)| Granted::read(grants, applet)).collect()
+        rows.into_iter().map(|(grants,)| granted::read(grants, applet)).collect()
     }
 
     /// Who works with the shared database, or is about to: applets and their workspaces, of all tenants. For
@@ -427,7 +427,7 @@ fn active(
         component: component
             .parse()
             .map_err(|error| StoreError::damaged("read a component's digest", error))?,
-        grants: Arc::new(Granted::read(grants.0, applet)?),
+        grants: Arc::new(granted::read(grants.0, applet)?),
         limits: Arc::new(
             serde_json::from_value(limits.0).map_err(|error| StoreError::damaged("read limits", error))?,
         ),

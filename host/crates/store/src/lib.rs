@@ -36,7 +36,7 @@ pub use approved::ApprovedPlan;
 pub use audit::{
     AuditEntry, AuditFilter, AuditGap, AuditKey, AuditPublicKey, ChainFault, ChainHash, ExportFault,
     ExportHeader, ExportManifest, ExportRecord, ExportTrailer, HOST_CHAIN, Head, InvalidKey, Missing,
-    Refusal, Sealed, SignedHead, Step, Verification, check_export,
+    RecordedCall, Refusal, Sealed, SignedHead, Step, Verification, check_export,
 };
 pub use error::StoreError;
 pub use installations::{Installation, InstallationStatus, StateChange};

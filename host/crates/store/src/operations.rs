@@ -15,13 +15,13 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::approved::mint;
-use crate::granted::Granted;
 use crate::installations::{StateChange, change_state};
 use crate::plans::{lock_installation, open_plan};
 use crate::{
     ApprovalRefusal, ApprovedPlan, MAX_APPROVAL_VALIDITY, NewApproval, OperationLease, PlanRecord, PlanState,
     State, StepToken, Store, StoreError, locks,
 };
+use applet_types::Granted;
 
 /// How far an operation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::granted::Granted;
+use crate::granted;
 use crate::{Store, StoreError};
 
 /// An installation that works with tables of its applet, or is about to.
@@ -138,7 +138,7 @@ impl Store {
         .map_err(StoreError::database("list who holds an applet's tables"))?;
         rows.into_iter()
             .map(|(installation, tenant, grants)| {
-                let grants = Granted::read(grants, applet)?;
+                let grants = granted::read(grants, applet)?;
                 Ok(Holding {
                     installation: InstallationId::new(installation),
                     tenant: TenantId::new(tenant),

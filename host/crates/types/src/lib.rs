@@ -11,6 +11,7 @@ mod audit;
 mod budget;
 mod error;
 mod fair;
+mod granted;
 mod grants;
 mod ids;
 mod invocation;
@@ -26,6 +27,7 @@ pub use audit::{AuditRecord, AuditedOperation};
 pub use budget::{Budget, Usage};
 pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};
 pub use fair::{Mixture, Turns, leaves_room};
+pub use granted::Granted;
 pub use grants::{Columns, Grants, GrantsBuilder, GrantsDigest, Operation, TableGrant};
 pub use ids::{
     AppletId, ApprovalId, ComponentDigest, HookName, InstallationId, InvalidId, OperationId, PlanId,

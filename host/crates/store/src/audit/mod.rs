@@ -17,6 +17,7 @@ mod export;
 mod gaps;
 mod proof;
 mod read;
+mod recorded;
 mod refusal;
 mod seal;
 mod verify;
@@ -27,6 +28,7 @@ pub use export::{ExportFault, ExportHeader, ExportManifest, ExportRecord, Export
 pub use gaps::AuditGap;
 pub use proof::{AuditKey, AuditPublicKey, InvalidKey, SignedHead};
 pub use read::AuditFilter;
+pub use recorded::RecordedCall;
 pub use refusal::Refusal;
 pub use seal::Sealed;
 pub use verify::{ChainFault, Step, Verification};
