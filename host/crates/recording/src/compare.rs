@@ -266,10 +266,9 @@ fn steps(recorded: &[Event], played: &Played, redacted: bool) -> Vec<Step> {
         }
         let replayed = played.events.get(*at).map(|event| Shown::of(event, index + 1));
         let recorded = found.and_then(|found| found.recorded).and_then(shown_ours);
-        let was_stopped =
-            played.stopped.is_some_and(|(stopped, why)| stopped == *at && why != Unanswered::EndedHere);
+        let stopped = played.stopped.filter(|(stopped, _)| stopped == at).map(|(_, why)| why);
         let found = found.unwrap_or_default();
-        let seen = Seen { found, in_order: in_order.contains(&index), was_stopped, redacted };
+        let seen = Seen { found, in_order: in_order.contains(&index), stopped, redacted };
         steps.push(step(recorded, replayed, &seen));
     }
     steps.extend(missing.map(removed));
@@ -280,7 +279,7 @@ fn steps(recorded: &[Event], played: &Played, redacted: bool) -> Vec<Step> {
 struct Seen {
     found: Found,
     in_order: bool,
-    was_stopped: bool,
+    stopped: Option<Unanswered>,
     redacted: bool,
 }
 
@@ -293,12 +292,14 @@ fn same_error(recorded: Option<&Failure>, replayed: Option<&Failure>, redacted: 
 }
 
 fn step(recorded: Option<Shown>, replayed: Option<Shown>, seen: &Seen) -> Step {
-    let Seen { found, in_order, was_stopped, redacted } = *seen;
+    let Seen { found, in_order, stopped, redacted } = *seen;
     let mut notes = Vec::new();
     let change = match (&recorded, &replayed) {
         (Some(before), Some(now)) => {
             if found.assumed {
-                notes.push("it is assumed to change as many rows as the recorded one".to_owned());
+                let rows = if now.rows == Some(1) { "row" } else { "rows" };
+                let number = now.rows.unwrap_or_default();
+                notes.push(format!("assumed: the recorded answer is given, {number} {rows}"));
             }
             if found.doubtful {
                 notes.push(
@@ -328,8 +329,12 @@ fn step(recorded: Option<Shown>, replayed: Option<Shown>, seen: &Seen) -> Step {
         }
         _ => Change::Added,
     };
-    if was_stopped {
-        notes.push("the recording has no answer to this: the replay ends here".to_owned());
+    match stopped {
+        Some(Unanswered::NotRecorded) => {
+            notes.push("the recording has no answer to this: the replay ends here".to_owned());
+        }
+        Some(Unanswered::NotTheSame) => notes.push("this is another call: the replay ends here".to_owned()),
+        Some(Unanswered::EndedHere) | None => {}
     }
     Step { change, recorded: recorded.filter(|_| !found.again), replayed, notes }
 }

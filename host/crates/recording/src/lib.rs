@@ -23,6 +23,7 @@ mod judged;
 mod lines;
 mod paths;
 mod player;
+mod questions;
 mod recording;
 mod redact;
 mod show;

@@ -8,9 +8,13 @@
 //!    may be answered again.
 //! 3. An answer depends on what the invocation had written before. One that was recorded after other writes to the
 //!    same tables is given, and marked as *doubtful*.
-//! 4. A write that returns no rows and stands where the recording has another one of the same kind on the same
-//!    tables is *assumed* to change as many rows as that one.
+//! 4. A write that stands where the recording has another one of the same kind on the same tables is *assumed* to
+//!    change as many rows as that one. If it returns rows, its text has to be the same, and it is given the recorded
+//!    rows.
 //! 5. Anything else nobody can answer without a database: the build is stopped there.
+//!
+//! A recording without values is played by kinds: a question that has no answer by its values gets the next one of the
+//! same text whose parameters are of the same kinds.
 //!
 //! With [`Rules::Strict`] only what comes in the recorded order, word for word, is answered.
 
@@ -21,10 +25,10 @@ use applet_types::{Encoding, Failure, Outcome, SqlName, Statement};
 
 use crate::clocks::Clocks;
 use crate::judged::{Judged, Verdict};
+use crate::questions::{key, kind, kinds, raw};
 use crate::recording::{Answer, Asked, Event, Level, Line, Recording};
 use crate::redact::blanked;
 use crate::tape::{Tape, Ticket};
-use crate::written::WrittenValue;
 
 /// How far from the recording a build may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +69,8 @@ pub(crate) struct Found {
     pub(crate) assumed: bool,
     /// It was given before.
     pub(crate) again: bool,
+    /// Nobody knows whether its values are the same.
+    pub(crate) by_kind: bool,
 }
 
 /// A recorded question.
@@ -404,19 +410,37 @@ impl Player {
             let found = Found { doubtful: entry.history != history, again: entry.taken, ..Found::default() };
             return Some((index, found));
         }
+        if self.recording.head.redacted
+            && let Some(index) = self.of_its_kind(asked)
+        {
+            return Some((index, Found { by_kind: true, ..Found::default() }));
+        }
         self.assumed(asked, verdicts).map(|index| (index, Found { assumed: true, ..Found::default() }))
+    }
+
+    /// The next one of the same words, with parameters of the same kinds.
+    fn of_its_kind(&self, asked: &Asked) -> Option<usize> {
+        let wanted = kinds(asked);
+        let fits = |entry: &Entry| {
+            let recorded = match self.recording.events.get(entry.event) {
+                Some(Event::Asked(recorded)) => recorded,
+                Some(Event::Begun(_) | Event::Ended(_) | Event::Line(_)) | None => return false,
+            };
+            !entry.taken && entry.event >= self.cursor && kinds(recorded) == wanted
+        };
+        self.entries.iter().position(fits)
     }
 
     /// The recorded write that one without an answer stands for.
     fn assumed(&self, asked: &Asked, verdicts: &[Verdict]) -> Option<usize> {
-        let silent =
-            |verdicts: &[Verdict]| passed(verdicts).all(|judged| judged.writes && !judged.returns_rows);
         let of = |verdicts: &[Verdict]| -> Vec<_> {
-            passed(verdicts)
-                .map(|judged| (kind(&judged.canonical).to_owned(), judged.tables.clone()))
-                .collect()
+            let what = |judged: &Judged| match judged.returns_rows {
+                true => judged.canonical.clone(),
+                false => kind(&judged.canonical).to_owned(),
+            };
+            passed(verdicts).map(|judged| (what(judged), judged.tables.clone())).collect()
         };
-        if verdicts.is_empty() || !silent(verdicts) {
+        if verdicts.is_empty() || !passed(verdicts).all(|judged| judged.writes) {
             return None;
         }
         let wanted = of(verdicts);
@@ -430,39 +454,9 @@ impl Player {
                 && recorded.encoding == asked.encoding
                 && recorded.batch == asked.batch
                 && matches!(recorded.answer, Some(Ok(_)))
-                && silent(&entry.verdict)
                 && of(&entry.verdict) == wanted
         })
     }
-}
-
-/// The first word: INSERT, UPDATE or DELETE.
-fn kind(canonical: &str) -> &str {
-    canonical.split_whitespace().next().unwrap_or_default()
-}
-
-/// What makes two questions the same to the database.
-fn key(asked: &Asked, verdicts: &[Verdict]) -> String {
-    let texts = verdicts.iter().zip(&asked.statements).map(|(verdict, statement)| match verdict {
-        Verdict::Passed(judged) => judged.canonical.as_str(),
-        Verdict::Refused(_) => statement.sql.as_str(),
-    });
-    question(asked, texts)
-}
-
-/// What makes them the same word for word.
-fn raw(asked: &Asked) -> String {
-    question(asked, asked.statements.iter().map(|statement| statement.sql.as_str()))
-}
-
-fn question<'a>(asked: &Asked, texts: impl Iterator<Item = &'a str>) -> String {
-    let parameters = asked.statements.iter().map(|statement| {
-        let parameters: Vec<_> = statement.parameters.iter().map(WrittenValue::of).collect();
-        // Strings and booleans only: it always has a JSON form.
-        serde_json::to_string(&parameters).unwrap_or_default()
-    });
-    let each: Vec<_> = texts.zip(parameters).collect();
-    format!("{:?} {} {each:?}", asked.encoding, asked.batch)
 }
 
 /// For the comparison.

@@ -131,6 +131,30 @@ fn f10_a_question_without_an_answer_ends_the_replay_and_is_shown_beside_what_it_
 
 /// Spec: F10
 #[test]
+fn f10_a_write_that_returns_rows_is_given_the_recorded_ones_if_only_its_values_differ() {
+    let write = "INSERT INTO notes (name) VALUES ($1) RETURNING id";
+    let mut run = Run::of(vec![asked(write, &text("x"), rows("41"))], Rules::ByContent);
+    assert_eq!(run.answered(write, &text("y")), rows("41"));
+    let told = run.told();
+    assert!(told.contains("assumed: the recorded answer is given, 1 row"), "{told}");
+    let mut run = Run::of(vec![asked(write, &text("x"), rows("41"))], Rules::ByContent);
+    assert_eq!(run.ask("INSERT INTO notes (name) VALUES ($1) RETURNING name", &text("y")), Reply::Stop);
+}
+
+/// Spec: F10
+#[test]
+fn f10_without_values_questions_are_told_apart_by_their_kinds() {
+    let mut recording = recording(vec![asked(OTHER, &text("wxyz"), rows("note"))]);
+    recording.head.redacted = true;
+    let mut run = Run(Player::new(recording.clone(), Rules::ByContent, judge));
+    assert_eq!(run.answered(OTHER, &text("Anna")), rows("note"));
+    assert!(run.compared().same);
+    let mut run = Run(Player::new(recording, Rules::ByContent, judge));
+    assert_eq!(run.ask(OTHER, &[Value::Integer(1)]), Reply::Stop, "another kind is another question");
+}
+
+/// Spec: F10
+#[test]
 fn f10_what_is_written_in_another_way_and_means_the_same_is_the_same() {
     let mut run = Run::of(vec![asked(READ, &[], rows("a"))], Rules::ByContent);
     assert_eq!(run.answered("select  name\nfrom notes", &[]), rows("a"));
