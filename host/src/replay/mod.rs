@@ -51,18 +51,21 @@ impl Stage {
     pub(crate) async fn play(self, component: &[u8], directory: &Path) -> Result<Comparison, CommandError> {
         let Self { recording, rules, grants, limits } = self;
         let head = recording.head.clone();
-        let invocation = Arc::new(invocation(&recording, grants));
         let hook = HookCall::Named { name: head.hook.clone(), payload: head.payload.clone() };
         let judge = Judge::of(&recording, Arc::new(head.grants.clone()));
+        let mut invocation = invocation(&recording, Arc::clone(&grants));
         let player = Player::new(recording, rules, |sql| judge.recorded(sql));
         let shared = Shared { player: Arc::new(Mutex::new(Some(player))), stop: Arc::new(Notify::new()) };
-        let judge = Judge { grants: Arc::clone(&invocation.grants), ..judge };
+        let judge = Judge { grants, ..judge };
         let answers = Answers::new(shared.clone(), judge);
         let log = Arc::new(PlayedLog(shared.clone()));
         let nature = Arc::new(PlayedNature { shared: shared.clone(), seed: head.seed.0 });
         let runtime = runtime(directory, (Arc::new(answers), log), limits)?.under(nature);
         let report = runtime.inspect(component).await?;
+        // Compiling is no time of the call.
         let began = Instant::now();
+        invocation.deadline = began + Duration::from_millis(invocation.limits.execution.wall_ms);
+        let invocation = Arc::new(invocation);
         let ending = tokio::select! {
             outcome = runtime.call(report.digest, Arc::clone(&invocation), hook) => Some(Ending::from(outcome)),
             () = shared.stop.notified() => None,
@@ -89,7 +92,7 @@ fn invocation(recording: &Recording, grants: Arc<Grants>) -> Invocation {
         actor: head.user.map_or(Actor::Platform, Actor::User),
         locale: head.locale.clone(),
         grants,
-        deadline: Instant::now() + Duration::from_millis(limits.execution.wall_ms),
+        deadline: Instant::now(),
         limits: Arc::new(limits),
         budget: Arc::new(Budget::default()),
     }
