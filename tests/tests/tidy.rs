@@ -56,7 +56,14 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     // No door for HTTP: whoever has the host in their own process has one.
     (
         "applet-host",
-        &["applet-types", "applet-package", "applet-plan", "applet-store", "applet-lifecycle", "applet-wiring"],
+        &[
+            "applet-types",
+            "applet-package",
+            "applet-plan",
+            "applet-store",
+            "applet-lifecycle",
+            "applet-wiring",
+        ],
     ),
 ];
 

@@ -389,7 +389,9 @@ async fn check_version(
         "PostgreSQL {version} has known holes in row-level security; {patched} or later has them mended"
     );
     if purpose.serves && !purpose.allow_unpatched {
-        return Err(HostError::usage(format!("{holes}: upgrade, or allow it with --allow-unpatched")));
+        return Err(HostError::usage(format!(
+            "{holes}: upgrade, or allow it with --allow-unpatched (`allow_unpatched`)"
+        )));
     }
     if purpose.serves || prepares {
         teller.warning(holes);

@@ -32,7 +32,8 @@ pub use security::SecurityConfig;
 pub use serve::ServeConfig;
 
 use crate::HostError;
-use problem::{Problem, in_lines};
+pub use problem::Problem;
+use problem::in_lines;
 
 /// Bytes of a configuration file: far above what every key takes.
 const LARGEST: usize = 256 << 10;
@@ -69,6 +70,14 @@ impl Config {
             keep_secrets(file, &config)?;
         }
         Ok(config)
+    }
+
+    /// What is wrong with values that no reader has checked.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = LimitsConfig::beyond(&as_json(&self.limits));
+        problems.extend(self.limits.contradictions());
+        problems.extend(self.packages.problems());
+        problems
     }
 
     fn parse(

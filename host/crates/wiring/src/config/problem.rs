@@ -3,15 +3,26 @@
 use std::fmt;
 
 /// One thing to change, with its path in the file or the name of its environment variable.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
     place: String,
     message: String,
 }
 
 impl Problem {
-    pub(super) fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
+    /// What is wrong with the setting at `place`.
+    pub fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
         Self { place: place.into(), message: message.into() }
+    }
+
+    /// Which setting, as the configuration file has it: `limits.host.sessions`.
+    pub fn setting(&self) -> &str {
+        &self.place
+    }
+
+    /// What is wrong with it.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 }
 

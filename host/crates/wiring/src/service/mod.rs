@@ -30,6 +30,8 @@ pub struct Service {
     host: Arc<Host>,
     memory: Memory,
     running: Running,
+    /// Whether calls may run that a change has ended.
+    unchecked: Mutex<bool>,
     ready: Mutex<Ready>,
     stand_in: RwLock<Option<(AppletId, ComponentDigest)>>,
 }
@@ -50,6 +52,7 @@ impl Service {
             host,
             memory: Memory::default(),
             running: Running::default(),
+            unchecked: Mutex::default(),
             ready: Mutex::default(),
             stand_in: RwLock::default(),
         }
@@ -72,20 +75,26 @@ impl Service {
     pub fn follow(self: &Arc<Self>) -> JoinHandle<()> {
         let service = Arc::downgrade(self);
         tokio::spawn(async move {
-            let mut unchecked = false;
             while let Some(service) = service.upgrade() {
-                let began = Instant::now();
-                match service.host.lifecycle.store().revision().await {
-                    Ok(revision) => {
-                        unchecked |= service.memory.confirm(revision, began);
-                        unchecked = unchecked && !service.end_what_was_switched_off().await;
-                    }
-                    Err(error) => tracing::warn!(%error, "changes of installations are not seen"),
-                }
+                service.look().await;
                 drop(service);
                 tokio::time::sleep(ASK_EVERY).await;
             }
         })
+    }
+
+    /// Asks for changes now: a call that comes after this knows of everything that was done before it.
+    pub async fn look(&self) {
+        // One at a time, so that an older answer never takes the place of a newer one.
+        let mut unchecked = self.unchecked.lock().await;
+        let began = Instant::now();
+        match self.host.lifecycle.store().revision().await {
+            Ok(revision) => {
+                *unchecked |= self.memory.confirm(revision, began);
+                *unchecked = *unchecked && !self.end_what_was_switched_off().await;
+            }
+            Err(error) => tracing::warn!(%error, "changes of installations are not seen"),
+        }
     }
 
     /// Ends running calls of installations that are active no longer: disabled, or being uninstalled. Those
