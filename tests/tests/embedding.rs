@@ -394,7 +394,8 @@ async fn decision_12_a_host_that_is_dropped_leaves_no_database_behind() {
     assert!(lives(&server));
     let applet = host.submit_file(&admin(&ALDER), hostile(&directory)).await.unwrap().applet;
     install(&host, &ALDER, &applet).await;
-    let mut sleeping = Box::pin(host.call(&platform(&ALDER), call(&ALDER, &applet, "endless-sleep")));
+    let caller = platform(&ALDER);
+    let mut sleeping = Box::pin(host.call(&caller, call(&ALDER, &applet, "endless-sleep")));
     assert!(tokio::time::timeout(Duration::from_millis(1), &mut sleeping).await.is_err());
     drop(sleeping);
     drop(host);
