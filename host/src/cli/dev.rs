@@ -21,12 +21,12 @@ use crate::dev::door::{Current, Door};
 use crate::dev::reload::{Reloaded, Reloader};
 use crate::dev::{Stage, listening, tell_sights};
 use crate::logs::LogDoor;
+use crate::opening::told;
 use crate::output::{CommandError, Output};
 use crate::project::Project;
 use crate::project::sources::Sources;
 use crate::record::{Folder, Order, Taken};
 use crate::shutdown;
-use crate::wiring::told;
 
 /// Between two looks at the sources.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
@@ -84,7 +84,7 @@ impl Dev {
         let key = Place { data_dir: Some(directory.clone()), ..Place::default() }.token_key()?;
         output.progress("a private PostgreSQL with two tenants, `alder` and `birch`");
         let stage = Stage::open(directory.clone(), project.seed()?, output).await?;
-        stage.service.follow();
+        let _following = stage.service.follow();
         if self.record {
             tokio::spawn(keep_all(
                 stage.host.recorder.order(Order::everything()),
@@ -92,7 +92,11 @@ impl Dev {
                 output,
             ));
         }
-        let logs = or_warn("logs", LogDoor::open(&directory, stage.seen.lines.clone()), output);
+        let logs = or_warn(
+            "logs",
+            LogDoor::open(&directory, stage.seen.lines.clone()).map_err(CommandError::from),
+            output,
+        );
         let current = Current::default();
         let (stop, stopped) = watch::channel(false);
         let address = listener.local_addr().map_err(told)?;

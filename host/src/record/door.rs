@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use applet_api::token::{Role, Verifier};
-use applet_types::AppletId;
+use applet_api::token::Verifier;
+use applet_types::{AppletId, Role};
 use chrono::{TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -17,8 +17,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::{Folder, Order, Recorder};
+use applet_wiring::socket;
+
 use crate::output::CommandError;
-use crate::socket;
 
 /// The folder of sockets, in the data directory.
 pub(crate) const FOLDER: &str = "record";

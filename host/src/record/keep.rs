@@ -9,8 +9,8 @@ use applet_recording::Recording;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use crate::opening::private_folder;
 use crate::output::CommandError;
-use crate::wiring::private_folder;
 
 /// How names of recordings end.
 const SUFFIX: &str = ".recording.jsonl";

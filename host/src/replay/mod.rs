@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use crate::output::CommandError;
 use crate::record::recorded_level;
-use crate::wiring::runtime;
+use applet_wiring::{Compiler, runtime};
 use database::Answers;
 
 /// What a build is played.
@@ -60,7 +60,9 @@ impl Stage {
         let answers = Answers::new(shared.clone(), judge);
         let log = Arc::new(PlayedLog(shared.clone()));
         let nature = Arc::new(PlayedNature { shared: shared.clone(), seed: head.seed.0 });
-        let runtime = runtime(directory, (Arc::new(answers), log), limits)?.under(nature);
+        let compiler = Compiler::this_program()
+            .map_err(|_| CommandError::usage("this process was started to compile a component"))?;
+        let runtime = runtime(directory, &compiler, (Arc::new(answers), log), limits)?.under(nature);
         let report = runtime.inspect(component).await?;
         // Compiling is no time of the call.
         let began = Instant::now();
