@@ -93,7 +93,8 @@ impl Means {
         }
         let log = CappedLog::new(Arc::clone(call), Arc::clone(&self.log));
         let database = Arc::clone(&self.database);
-        let store = Guest::store(&self.engine, Arc::clone(call), database, log, Arc::clone(meter));
+        let told = Arc::clone(&self.component.told);
+        let store = Guest::store(&self.engine, Arc::clone(call), database, log, Arc::clone(meter), told);
         Instance::new(store, self.digest)
     }
 }

@@ -9,8 +9,10 @@ use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::engine::{CORE_INSTANCES, MEMORIES, TABLES};
+use crate::http::Exchange;
 use crate::log::CappedLog;
 use crate::meter::Meter;
+use crate::spin::Told;
 use crate::wasi;
 
 /// Why the host ended a guest. Thrown through the guest as a trap, so that nothing of it runs on.
@@ -32,6 +34,10 @@ pub(crate) struct Guest {
     pub(crate) log: CappedLog,
     /// Transactions that are open now.
     pub(crate) transactions: u32,
+    /// The request that is being answered, if the component answers requests.
+    pub(crate) http: Exchange,
+    /// What developers were told about this component.
+    pub(crate) told: Arc<Told>,
     pub(crate) space: Space,
     meter: Arc<Meter>,
     wasi: WasiCtx,
@@ -51,14 +57,16 @@ impl Guest {
         database: Arc<dyn Database>,
         log: CappedLog,
         meter: Arc<Meter>,
+        told: Arc<Told>,
     ) -> Store<Self> {
         let limits = call.limits.execution.clone();
         let handles = usize::try_from(limits.handles).unwrap_or(usize::MAX);
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
         let space = Space::new(limits.memory_bytes, limits.table_elements, Arc::clone(&call.budget));
-        let wasi = wasi::context(&log);
-        let guest = Self { call, database, table, log, transactions: 0, space, meter, wasi };
+        let wasi = wasi::context(&log, &call.variables);
+        let http = Exchange::default();
+        let guest = Self { call, database, table, log, transactions: 0, http, told, space, meter, wasi };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.space);
         store.set_hostcall_fuel(limits.host_call_bytes);

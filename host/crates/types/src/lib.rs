@@ -20,6 +20,7 @@ mod place;
 mod ports;
 mod rows;
 mod value;
+mod variables;
 
 pub use asset::{AssetPath, InvalidAssetPath};
 pub use audit::{AuditRecord, AuditedOperation};
@@ -44,3 +45,4 @@ pub use ports::{
 };
 pub use rows::{CellRef, Column, ColumnType, PackedReader, PackedWriter, RowSet, UnpackError};
 pub use value::Value;
+pub use variables::{VariableError, Variables};
