@@ -221,7 +221,7 @@ fn f15_refusals_reach_an_application_of_spin_as_its_own_errors() {
         ("SET applet.tenant = 'x'", "0A000", "unsupported-statement"),
         ("SELECT pg_sleep(1)", "0A000", "function-not-allowed"),
         ("SELECT 1; SELECT 2", "0A000", "multi-statement"),
-        ("SELEC 1", "42601", "syntax"),
+        ("SELECT (1", "42601", "syntax"),
         ("SELECT nothing FROM clients", "42703", "unknown-column"),
         ("SELECT 1/0", "22012", "division-by-zero"),
     ] {
@@ -267,7 +267,7 @@ fn f15_requests_and_responses_are_bounded_and_what_leaks_goes_with_its_instance(
         let request = json!({ "method": "POST", "path": "/open", "body": { "count": 5_000 } });
         let opened = app.send(&ALDER, &request)["body"].clone();
         assert_eq!(opened["failed"]["case"], "connection-failed", "{opened}");
-        assert!((1..1_000).contains(&opened["opened"].as_u64().unwrap()), "{opened}");
+        assert_eq!(opened["opened"], 100, "{opened}");
     }
     let seen = app.send(
         &ALDER,

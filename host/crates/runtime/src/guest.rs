@@ -34,6 +34,8 @@ pub(crate) struct Guest {
     pub(crate) log: CappedLog,
     /// Transactions that are open now.
     pub(crate) transactions: u32,
+    /// Connections of Spin's that are open now.
+    pub(crate) connections: u32,
     /// The request that is being answered, if the component answers requests.
     pub(crate) http: Exchange,
     /// What developers were told about this component.
@@ -66,7 +68,19 @@ impl Guest {
         let space = Space::new(limits.memory_bytes, limits.table_elements, Arc::clone(&call.budget));
         let wasi = wasi::context(&log, &call.variables);
         let http = Exchange::default();
-        let guest = Self { call, database, table, log, transactions: 0, http, told, space, meter, wasi };
+        let guest = Self {
+            call,
+            database,
+            table,
+            log,
+            transactions: 0,
+            connections: 0,
+            http,
+            told,
+            space,
+            meter,
+            wasi,
+        };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.space);
         store.set_hostcall_fuel(limits.host_call_bytes);

@@ -31,7 +31,7 @@ pub(crate) struct Request {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "a request")]
 struct Payload {
     method: Option<String>,
     path: Option<String>,

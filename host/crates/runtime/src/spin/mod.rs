@@ -27,6 +27,10 @@ use crate::log::GuestLogLevel;
 #[derive(Debug, Default)]
 pub(crate) struct Told(AtomicBool);
 
+/// Connections that an instance may have open, and what builds them. They cost nothing, but a guest that leaks them
+/// is told while it has handles left to answer with.
+const MOST_CONNECTIONS: u32 = 100;
+
 /// What a connection, or what builds one, stands for. All of them are the same.
 struct Connection;
 
@@ -46,26 +50,28 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
 }
 
 impl Guest {
-    /// A connection, wherever the guest believes it leads. `None` when it has too many.
+    /// A connection, wherever the guest believes it leads.
     fn connect<T: 'static>(&mut self) -> Result<Resource<T>, Failure> {
         if !self.told.0.swap(true, Ordering::Relaxed) {
             let line = "the address of a database connection is ignored: statements go to the tenant's own \
                         database, under what was granted";
             self.log.line(GuestLogLevel::Info, line);
         }
-        match self.table.push(Connection) {
-            Ok(handle) => Ok(retype(&handle)),
-            Err(_) => {
-                let failure =
-                    Failure::new(ErrorCode::ConnectionCap, "too many connections are open; close one");
-                self.call.budget.told(&failure);
-                Err(failure)
-            }
-        }
+        let free = self.connections < MOST_CONNECTIONS;
+        let handle = if free { self.table.push(Connection).ok() } else { None };
+        let Some(handle) = handle else {
+            let reason = format!("{} connections are open; close one first", self.connections);
+            let failure = Failure::new(ErrorCode::ConnectionCap, reason);
+            self.call.budget.told(&failure);
+            return Err(failure);
+        };
+        self.connections += 1;
+        Ok(retype(&handle))
     }
 
     fn disconnect<T: 'static>(&mut self, handle: &Resource<T>) -> wasmtime::Result<()> {
         self.table.delete::<Connection>(retype(handle))?;
+        self.connections = self.connections.saturating_sub(1);
         Ok(())
     }
 
