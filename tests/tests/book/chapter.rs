@@ -66,7 +66,8 @@ pub(crate) fn blocks(markdown: &str) -> Result<Vec<Block>, String> {
         };
         let mut text = String::new();
         loop {
-            let (_, line) = lines.next().ok_or_else(|| format!("line {}: a block without an end", number + 1))?;
+            let (_, line) =
+                lines.next().ok_or_else(|| format!("line {}: a block without an end", number + 1))?;
             if line.trim() == fence.marks {
                 break;
             }

@@ -14,12 +14,14 @@ use super::walk::Walk;
 /// A line that stands for lines which are left out, whatever begins a comment.
 const OMISSION: &str = "…";
 /// The widest that a picture may be, so that it fits the page.
-const PICTURE: usize = 100;
+const PICTURE: usize = 105;
 
 /// Checks a block that is neither commands nor what they print.
 pub(crate) fn check(walk: &mut Walk, block: &Block) -> Result<(), String> {
     match block.kind.as_str() {
-        "json" => serde_json::from_str::<serde_json::Value>(&block.text).map(drop).map_err(|error| error.to_string()),
+        "json" => serde_json::from_str::<serde_json::Value>(&block.text)
+            .map(drop)
+            .map_err(|error| error.to_string()),
         "yaml" => yaml(walk, &block.text),
         "sql" => sql(walk, block),
         "python" => python(&block.text),
@@ -28,7 +30,9 @@ pub(crate) fn check(walk: &mut Walk, block: &Block) -> Result<(), String> {
         "picture" if block.text.lines().all(|line| line.chars().count() <= PICTURE) => Ok(()),
         "picture" => Err(format!("a picture has at most {PICTURE} columns")),
         "" => Err("a block without a kind: write what it is behind the fence".to_owned()),
-        kind => Err(format!("`{kind}` has no check: say which file it makes (file=…) or is a part of (part=…)")),
+        kind => {
+            Err(format!("`{kind}` has no check: say which file it makes (file=…) or is a part of (part=…)"))
+        }
     }
 }
 
@@ -58,7 +62,8 @@ pub(crate) fn pieces(text: &str) -> Vec<String> {
 /// A manifest, a part of one, or a configuration, told by its keys.
 fn yaml(walk: &Walk, text: &str) -> Result<(), String> {
     let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-    let keys: Vec<&str> = value.as_mapping().into_iter().flatten().filter_map(|(key, _)| key.as_str()).collect();
+    let keys: Vec<&str> =
+        value.as_mapping().into_iter().flatten().filter_map(|(key, _)| key.as_str()).collect();
     let sections = ["place", "serve", "security", "audit", "packages"];
     if sections.iter().any(|section| keys.contains(section)) || is_host_limits(&value) {
         return configuration(walk, text);
@@ -154,7 +159,7 @@ fn is_call(commands: &BTreeMap<String, String>, call: &str) -> Result<(), String
     let words: Vec<&str> = call.split_whitespace().collect();
     let plain: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with('-')).collect();
     let two = plain.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-    let one = plain.first().copied().unwrap_or_default();
+    let one = plain.first().copied().unwrap_or("help");
     let (name, help) = [two.as_str(), one]
         .into_iter()
         .find_map(|name| Some((name, commands.get(name)?)))
@@ -175,6 +180,7 @@ fn commands_that_do_not_exist_are_found() {
     assert_eq!(commands_exist("applet plan ai-chat --workspace W\nls --all | wc\n"), Ok(()));
     assert_eq!(commands_exist("T=$(applet token --tenant T --role admin)"), Ok(()));
     assert_eq!(commands_exist("applet --json audit list --denied"), Ok(()));
+    assert_eq!(commands_exist("applet --version"), Ok(()));
     assert!(commands_exist("applet plna ai-chat").is_err());
     assert!(commands_exist("true && applet plan ai-chat --wrkspace W").is_err());
 }

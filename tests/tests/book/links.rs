@@ -117,7 +117,7 @@ fn wrong(chapter: &str, text: &str, link: &str, listed: &[String]) -> Option<Str
     if PROMISED.contains(&name.as_str()) {
         return None;
     }
-    if !repository().join(&target).is_file() {
+    if !path.is_empty() && !repository().join(&target).is_file() {
         return Some("there is no such file".to_owned());
     }
     let beside = BESIDE.iter().any(|folder| target.starts_with(folder));

@@ -41,15 +41,8 @@ impl Terminal {
         let (sender, ended) = channel();
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|_| sender.send(())));
         writeln!(typed, "set -eu -o pipefail").unwrap();
-        let terminal = Self {
-            bash,
-            typed,
-            ended,
-            folder: folder.to_owned(),
-            name: name.to_owned(),
-            steps: 0,
-            seen: 0,
-        };
+        let terminal =
+            Self { bash, typed, ended, folder: folder.to_owned(), name: name.to_owned(), steps: 0, seen: 0 };
         OpenOptions::new().create(true).append(true).open(terminal.log()).unwrap();
         terminal
     }

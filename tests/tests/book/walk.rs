@@ -191,7 +191,8 @@ impl Walk {
             (Some(number), _) => self.terminal(number)?.wait_for(text, PATIENCE),
             (None, None) => Err("this shows the output of nothing".to_owned()),
             (None, Some(None)) => {
-                self.left_out.push(format!("{}: not compared: output of commands that are not run", block.line));
+                self.left_out
+                    .push(format!("{}: not compared: output of commands that are not run", block.line));
                 Ok(())
             }
             // A host in the background may print a moment after the prompt is back.
@@ -234,14 +235,17 @@ impl Walk {
     }
 
     fn write(&mut self, file: &str, text: &str) -> Result<(), String> {
-        let commands = format!("mkdir -p \"$(dirname '{file}')\"\ncat >'{file}' <<'<end of file>'\n{text}<end of file>\n");
+        let commands = format!(
+            "mkdir -p \"$(dirname '{file}')\"\ncat >'{file}' <<'<end of file>'\n{text}<end of file>\n"
+        );
         self.run(&commands).map(drop)
     }
 
     fn is_part(&mut self, file: &str, text: &str) -> Result<(), String> {
         let here = self.run("pwd")?;
         let places = [PathBuf::from(here.trim_end()).join(file), repository().join(file)];
-        let path = places.iter().find(|path| path.is_file()).ok_or_else(|| format!("there is no `{file}`"))?;
+        let path =
+            places.iter().find(|path| path.is_file()).ok_or_else(|| format!("there is no `{file}`"))?;
         let whole = read(path);
         let mut rest = whole.as_str();
         for piece in checks::pieces(text) {

@@ -62,6 +62,7 @@ fn every_key_is_in_the_reference() {
     }
     let printed = config(&[]);
     let (sections, _) = printed.split_once("limits:").unwrap();
-    write!(text, "{END}```yaml\n{sections}```\n\nand the section `limits`, each limit with what it means.\n").unwrap();
+    write!(text, "{END}```yaml\n{sections}```\n\nand the section `limits`, each limit with what it means.\n")
+        .unwrap();
     super::chapter("reference-configuration.md", &text);
 }

@@ -60,7 +60,7 @@ fn arms(file: &str) -> Vec<(String, String)> {
         })
         .collect();
     let text = read(&source(file));
-    let body = text.split("/// The stable code.").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let body = text.split(" stable code.\n    pub").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let mut found: Vec<(String, String)> = Vec::new();
     for arm in body.split("Self::").skip(1).collect::<Vec<_>>().join("\u{1}").split_inclusive("\",") {
         let Some((patterns, code)) = arm.rsplit_once("=> \"") else { continue };
@@ -124,6 +124,11 @@ fn every_code_is_in_the_reference() {
         }
     }
     let codes: Vec<String> = own_codes().into_iter().map(|code| format!("`{code}`")).collect();
-    write!(text, "\n## Other refusals of commands\n\nWith a message that says what to do: {}.\n", codes.join(", ")).unwrap();
+    write!(
+        text,
+        "\n## Other refusals of commands\n\nWith a message that says what to do: {}.\n",
+        codes.join(", ")
+    )
+    .unwrap();
     super::chapter("reference-errors.md", &text);
 }

@@ -38,7 +38,8 @@ fn help(command: &str) -> String {
 
 /// The commands that a help names.
 fn commands(help: &str) -> Vec<String> {
-    let list = help.split("\nCommands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
+    let list =
+        help.split("\nCommands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
     let entries = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = entries.filter_map(|line| line.split_whitespace().next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()

@@ -26,7 +26,8 @@ fn kind(value: &Value) -> String {
         return format!("`{constant}`");
     }
     if let Some(values) = value["enum"].as_array() {
-        let shown: Vec<String> = values.iter().filter(|value| !value.is_null()).map(|value| format!("`{value}`")).collect();
+        let shown: Vec<String> =
+            values.iter().filter(|value| !value.is_null()).map(|value| format!("`{value}`")).collect();
         return shown.join(", ");
     }
     for choice in ["anyOf", "oneOf"] {
@@ -59,7 +60,8 @@ fn bounds(value: &Value) -> String {
         ("minItems", "at least {}"),
         ("maxItems", "at most {}"),
     ];
-    let found = names.iter().filter_map(|(name, words)| Some(words.replace("{}", &value.get(name)?.to_string())));
+    let found =
+        names.iter().filter_map(|(name, words)| Some(words.replace("{}", &value.get(name)?.to_string())));
     found.collect::<Vec<_>>().join(", ")
 }
 
@@ -69,7 +71,8 @@ fn properties(text: &mut String, of: &Value) {
         writeln!(text, "{}{}{bounds}", kind(of), if bounds.is_empty() { "" } else { ", " }).unwrap();
         return;
     };
-    let required: Vec<&str> = of["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        of["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     text.push_str("| key | is | |\n|---|---|---|\n");
     for (key, value) in properties {
         let need = if required.contains(&key.as_str()) { " Required." } else { "" };

@@ -24,7 +24,11 @@ const FILES: [(&str, &str); 6] = [
 #[test]
 fn every_interface_is_in_the_reference() {
     let folder = repository().join("wit/applet-host@0.1.0");
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), FILES.len(), "a file of WIT has no place in the book");
+    assert_eq!(
+        std::fs::read_dir(&folder).unwrap().count(),
+        FILES.len(),
+        "a file of WIT has no place in the book"
+    );
     let mut text = BEGINNING.to_owned();
     for (file, title) in FILES {
         write!(text, "\n## {title}\n\n```wit\n{}```\n", read(&folder.join(file))).unwrap();
