@@ -35,7 +35,16 @@ sed -nE 's#.*\]\(([^)]+)\).*#\1#p' "$out/work/src/SUMMARY.md" | while read -r ch
     fi
 done
 # What chapters lead to that is no chapter.
-cp -R wit manifests "$out/work/src/"
+(cd "$out/work/src" && find . -name '*.md') | while read -r chapter; do
+    [ -f "$chapter" ] || continue
+    grep -oE '\]\([^)#: ]+' "$chapter" | sed 's/^](//' | while read -r link; do
+        file=$(realpath -m --relative-to=. "$(dirname "$chapter")/$link")
+        if [ -f "$file" ] && ! [ -e "$out/work/src/$file" ]; then
+            mkdir -p "$out/work/src/$(dirname "$file")"
+            cp "$file" "$out/work/src/$file"
+        fi
+    done || true
+done
 
 "$mdbook" build --dest-dir "$out/html" "$out/work"
 say "read $out/html/index.html"

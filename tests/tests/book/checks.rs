@@ -1,6 +1,7 @@
 //! What each kind of block has to be.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -25,14 +26,14 @@ pub(crate) fn check(walk: &mut Walk, block: &Block) -> Result<(), String> {
         "yaml" => yaml(walk, &block.text),
         "sql" => sql(walk, block),
         "python" => python(&block.text),
-        "wit" => wit(&block.text),
+        "wit" => stands_in_a_source(&block.text, "wit"),
+        "rust" => stands_in_a_source(&block.text, "rs"),
+        "ts" | "go" | "c" | "toml" => stands_in_a_source(&block.text, &block.kind),
         "help" => said_by_help(&block.text),
         "picture" if block.text.lines().all(|line| line.chars().count() <= PICTURE) => Ok(()),
         "picture" => Err(format!("a picture has at most {PICTURE} columns")),
         "" => Err("a block without a kind: write what it is behind the fence".to_owned()),
-        kind => {
-            Err(format!("`{kind}` has no check: say which file it makes (file=…) or is a part of (part=…)"))
-        }
+        kind => Err(format!("`{kind}` has no check")),
     }
 }
 
@@ -118,12 +119,36 @@ fn python(text: &str) -> Result<(), String> {
     succeeded(Command::new("python3").args(["-c", read, text]).output().unwrap())
 }
 
-/// A part of the interfaces as they are.
-fn wit(text: &str) -> Result<(), String> {
-    let folder = repository().join("wit/applet-host@0.1.0");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| read(&entry.unwrap().path()));
-    let known = files.into_iter().any(|file| file.contains(text.trim_end()));
-    known.then_some(()).ok_or_else(|| "this is not in `wit/`".to_owned())
+/// A part of a source of this repository, which is compiled with it, however far it is indented there.
+fn stands_in_a_source(text: &str, extension: &str) -> Result<(), String> {
+    let plain = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let pieces: Vec<String> = pieces(text).iter().map(|piece| plain(piece)).collect();
+    let mut folders: Vec<PathBuf> =
+        ["host", "sample-applets", "sdk", "tests/guests", "wit"].map(|name| repository().join(name)).into();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_made = path.file_name().is_some_and(|name| name == "target" || name == "node_modules");
+            if path.is_dir() && !is_made {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                let source = plain(&read(&path));
+                let mut at = 0;
+                let mut follows = |piece: &String| {
+                    let found = source.get(at..).and_then(|rest| rest.find(piece.as_str()));
+                    found.is_some_and(|found| {
+                        at += found + piece.len();
+                        true
+                    })
+                };
+                if pieces.iter().all(&mut follows) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    let how = "say which file it makes (file=…) or is a part of (part=…)";
+    Err(format!("no `.{extension}` of this repository has it: {how}"))
 }
 
 fn succeeded(output: Output) -> Result<(), String> {

@@ -18,7 +18,8 @@ const BEGINNING: &str = "# Error codes\n\nA code never changes once it is releas
     ## Statements and calls\n\n";
 
 /// Sources whose errors have codes of their own: the title, and the file of the type that gives them.
-const OTHERS: [(&str, &str); 6] = [
+const OTHERS: [(&str, &str); 7] = [
+    ("Plans that cannot be made", "host/crates/plan/src/refusal.rs"),
     ("Approvals", "host/crates/store/src/approvals.rs"),
     ("Submitting, installing, upgrading, uninstalling", "host/crates/lifecycle/src/error.rs"),
     ("Package files", "host/crates/package/src/fault.rs"),
@@ -60,7 +61,11 @@ fn arms(file: &str) -> Vec<(String, String)> {
         })
         .collect();
     let text = read(&source(file));
-    let body = text.split(" stable code.\n    pub").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let start = [" stable code.\n    pub const fn", " stable code.\n    pub fn", " stable text.\n    pub const fn"]
+        .into_iter()
+        .find_map(|mark| text.find(mark))
+        .unwrap();
+    let body = text[start..].split("\n    }\n").next().unwrap();
     let mut found: Vec<(String, String)> = Vec::new();
     for arm in body.split("Self::").skip(1).collect::<Vec<_>>().join("\u{1}").split_inclusive("\",") {
         let Some((patterns, code)) = arm.rsplit_once("=> \"") else { continue };
@@ -90,6 +95,11 @@ fn own_codes() -> BTreeSet<String> {
         let calls = text.split("refused(").skip(1).map(str::trim_start);
         let coded = calls.filter_map(|call| call.strip_prefix('"')?.split('"').next());
         codes.extend(coded.map(str::to_owned));
+        // Errors of a crate that a command gives codes to: `Error::InUse(_) => "in-use",`.
+        let arms = text.lines().map(str::trim).filter_map(|line| line.strip_prefix("Error::"));
+        let coded = arms.filter_map(|arm| arm.split_once("=> \"")?.1.split('"').next());
+        let is_code = |code: &&str| code.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        codes.extend(coded.filter(is_code).map(str::to_owned));
     }
     codes
 }
