@@ -18,7 +18,7 @@ use super::terminal::{PATIENCE, Terminal};
 /// The port that the book listens on; here, another program may have it.
 const PORT: &str = "8080";
 /// How long what runs in the background may take to say something after the prompt is back.
-const MOMENT: Duration = Duration::from_secs(10);
+const MOMENT: Duration = Duration::from_secs(60);
 /// What the program, and npm, say when a language's tools cannot be had on this machine.
 const NO_TOOLS: [&str; 2] = ["toolchain-missing", "npm error network"];
 /// What a reader types to end a program in a terminal.
@@ -201,20 +201,19 @@ impl Walk {
         }
     }
 
-    /// A block that the reader is told is not run: its commands exist all the same.
+    /// A block that the reader is told is not run. Its commands exist all the same.
     fn leave_out(&mut self, block: &Block, reason: &str) -> Result<(), String> {
-        if block.kind != "sh" {
-            return Err("only commands can be left out".to_owned());
+        if block.kind == "sh" {
+            let file = self.folder.path().join("left-out.sh");
+            std::fs::write(&file, &block.text).unwrap();
+            let read = Command::new("bash").arg("-n").arg(&file).output().unwrap();
+            if !read.status.success() {
+                return Err(String::from_utf8_lossy(&read.stderr).into_owned());
+            }
+            checks::commands_exist(&block.text)?;
+            self.printed = Some(None);
         }
-        let file = self.folder.path().join("left-out.sh");
-        std::fs::write(&file, &block.text).unwrap();
-        let read = Command::new("bash").arg("-n").arg(&file).output().unwrap();
-        if !read.status.success() {
-            return Err(String::from_utf8_lossy(&read.stderr).into_owned());
-        }
-        checks::commands_exist(&block.text)?;
         self.left_out.push(format!("{}: not run: {reason}", block.line));
-        self.printed = Some(None);
         Ok(())
     }
 
