@@ -61,11 +61,12 @@ fn arms(file: &str) -> Vec<(String, String)> {
         })
         .collect();
     let text = read(&source(file));
-    let start = [" stable code.\n    pub const fn", " stable code.\n    pub fn", " stable text.\n    pub const fn"]
-        .into_iter()
-        .find_map(|mark| text.find(mark))
-        .unwrap();
-    let body = text[start..].split("\n    }\n").next().unwrap();
+    let start =
+        [" stable code.\n    pub const fn", " stable code.\n    pub fn", " stable text.\n    pub const fn"]
+            .into_iter()
+            .find_map(|mark| text.find(mark))
+            .unwrap();
+    let body = text.get(start..).unwrap().split("\n    }\n").next().unwrap();
     let mut found: Vec<(String, String)> = Vec::new();
     for arm in body.split("Self::").skip(1).collect::<Vec<_>>().join("\u{1}").split_inclusive("\",") {
         let Some((patterns, code)) = arm.rsplit_once("=> \"") else { continue };
