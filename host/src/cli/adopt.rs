@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::Place;
 use crate::endpoint::Endpoint;
+use crate::opening::{catalog_options, told};
 use crate::output::{CommandError, Output, Table};
-use crate::wiring::{catalog_options, told};
 
 /// Prepares the tables of a database that is not the host's own, so that applets may be given them: shows
 /// what would change, carries it out once it is approved, takes it back.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use applet_types::{AppletId, TenantId};
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::Place;
 use crate::logs::{Asked, FOLDER, Level, Line, listen};
@@ -34,7 +35,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "UUID")]
     tenant: Option<TenantId>,
     /// At least this important.
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = levels())]
     level: Option<Level>,
     /// The last so many lines.
     #[arg(long, short = 'n', value_name = "LINES", default_value_t = 100)]
@@ -42,6 +43,19 @@ pub(crate) struct Logs {
     /// Go on with every new line, until Ctrl-C.
     #[arg(long, short)]
     follow: bool,
+}
+
+/// The levels, each with what it means.
+fn levels() -> impl TypedValueParser<Value = Level> {
+    let value = |level: Level| {
+        PossibleValue::new(level.as_str()).help(match level {
+            Level::Debug => "Details for the developer",
+            Level::Info => "What happens normally",
+            Level::Warn => "Worth a look",
+            Level::Error => "Something failed",
+        })
+    };
+    PossibleValuesParser::new(Level::ALL.map(value)).try_map(|text| text.parse::<Level>())
 }
 
 impl Logs {

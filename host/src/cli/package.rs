@@ -45,7 +45,7 @@ impl Package {
             .map_err(|error| CommandError::usage(format!("cannot read `{name}`: {error}")))?;
         let component = applet_runtime::package::componentize(bytes)
             .map_err(|error| CommandError::usage(format!("`{name}`: {error}")))?;
-        let text = fs::read_to_string(&self.manifest).map_err(crate::wiring::told)?;
+        let text = fs::read_to_string(&self.manifest).map_err(crate::opening::told)?;
         let folder = match self.manifest.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             Some(_) | None => Path::new("."),

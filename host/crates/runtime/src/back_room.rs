@@ -1,6 +1,6 @@
 //! Where guests go on that have used more CPU than their part: threads of their own with a lower priority,
-//! so that the threads that answer calls are free for everybody else. One core less than there are, and one
-//! at least; applets take turns, a tick of the epoch each.
+//! so that the threads that answer calls are free for everybody else. As many as there are cores: what nobody
+//! else wants of them is theirs. Applets take turns, a tick of the epoch each.
 //!
 //! *Invariant:* a guest is polled in one place at a time; where that is changes nothing of what it may do,
 //! nor of how its CPU is counted. One that nobody waits for any more is dropped at once, or after its tick.

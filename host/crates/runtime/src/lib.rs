@@ -122,8 +122,7 @@ impl Runtime {
         )
         .map_err(|cause| StartError::Directory { directory, cause })?;
         let slots = Slots::new(config.limits);
-        let room = BackRoom::open(cpu::cores().saturating_sub(1))
-            .map_err(|error| StartError::Engine(error.to_string()))?;
+        let room = BackRoom::open(cpu::cores()).map_err(|error| StartError::Engine(error.to_string()))?;
         Ok(Self {
             engine,
             components,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use applet_types::AppletId;
 use rustix::time::{ClockId, clock_gettime};
+use tokio::time::{Sleep, sleep};
 
 use crate::back_room::BackRoom;
 use crate::cpu::Tally;
@@ -61,8 +62,9 @@ pub(crate) type Panic = Box<dyn Any + Send>;
 enum Place<T> {
     /// Polled by whoever polls the invocation.
     Here(Work<T>),
-    /// It waits for its turn in the back room.
-    Queued(Work<T>, Waker),
+    /// It waits for its turn in the back room, or to be entitled to go on in front again: while the machine
+    /// is busy, the back room's turn may come later than that.
+    Queued { work: Work<T>, waker: Waker, entitled: Pin<Box<Sleep>> },
     /// It is being polled there. `asked` is whom to wake, if the invocation was polled meanwhile.
     Away { asked: Option<Waker> },
     /// It is over.
@@ -128,7 +130,7 @@ impl<T> Shared<T> {
         let (mut work, waker) = {
             let mut place = self.place();
             match std::mem::replace(&mut *place, Place::Away { asked: None }) {
-                Place::Queued(work, waker) => (work, waker),
+                Place::Queued { work, waker, .. } => (work, waker),
                 // It was dropped while it waited.
                 other => {
                     *place = other;
@@ -158,30 +160,51 @@ impl<T> Shared<T> {
     }
 }
 
+impl<T: Send + 'static> Metered<T> {
+    /// Nobody else has the work: it is neither queued nor away.
+    fn poll_here(&self, mut work: Work<T>, context: &mut Context<'_>) -> Poll<Result<T, Panic>> {
+        let polled = self.shared.poll(&mut work, context);
+        if polled.is_pending() {
+            *self.shared.place() = Place::Here(work);
+        }
+        polled
+    }
+
+    /// Lines the work up for the back room.
+    fn send_away(&self, work: Work<T>, context: &mut Context<'_>) {
+        let mut entitled = Box::pin(sleep(self.shared.tally.over_for()));
+        if entitled.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+        *self.shared.place() = Place::Queued { work, waker: context.waker().clone(), entitled };
+        let shared = Arc::clone(&self.shared);
+        self.room.push(&self.applet, Box::new(move || shared.poll_away()));
+    }
+}
+
 impl<T: Send + 'static> Future for Metered<T> {
     type Output = Result<T, Panic>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut place = self.shared.place();
         match std::mem::replace(&mut *place, Place::Gone) {
-            Place::Here(work) if self.shared.tally.is_over() => {
-                *place = Place::Queued(work, context.waker().clone());
+            Place::Here(work) => {
                 drop(place);
-                let shared = Arc::clone(&self.shared);
-                self.room.push(&self.applet, Box::new(move || shared.poll_away()));
+                if !self.shared.tally.is_over() {
+                    return self.poll_here(work, context);
+                }
+                if let Some(_staying) = self.shared.tally.stay() {
+                    return self.poll_here(work, context);
+                }
+                self.send_away(work, context);
                 Poll::Pending
             }
-            Place::Here(mut work) => {
-                // Nobody else can have it: it is neither queued nor away.
-                drop(place);
-                let polled = self.shared.poll(&mut work, context);
-                if polled.is_pending() {
-                    *self.shared.place() = Place::Here(work);
+            Place::Queued { work, mut entitled, .. } => {
+                if entitled.as_mut().poll(context).is_ready() {
+                    drop(place);
+                    return self.poll_here(work, context);
                 }
-                polled
-            }
-            Place::Queued(work, _) => {
-                *place = Place::Queued(work, context.waker().clone());
+                *place = Place::Queued { work, waker: context.waker().clone(), entitled };
                 Poll::Pending
             }
             Place::Away { .. } => {
@@ -216,7 +239,10 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            let tally = Tallies::new().of(&"applet".parse().unwrap());
+            let tallies = Tallies::new();
+            let tally = tallies.of(&"applet".parse().unwrap());
+            // Who is alone stays in front.
+            drop(tallies.of(&"neighbour".parse().unwrap()));
             Self {
                 meter: Arc::default(),
                 tally,
@@ -302,6 +328,17 @@ mod tests {
         assert!(!spawned.starts_with("back-room"), "{spawned}");
         assert!(polled.iter().any(|name| name.starts_with("back-room")), "{polled:?}");
         assert!(bench.used() >= 20_000_000, "CPU counts there as well");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn g09_who_is_entitled_again_does_not_wait_for_the_back_room() {
+        let bench = Bench::heavy();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let others = "others".parse().unwrap();
+        bench.room.push(&others, Box::new(move || held.recv().unwrap_or_default()));
+        let name = bench.run(async { thread_name() }).await.unwrap();
+        assert!(!name.starts_with("back-room"), "{name}");
+        drop(release);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,11 +22,11 @@ const END: &str = "\n## Limits\n\nEach limit of [Limits](limits.md) is a key as 
 
 /// The sections, each with the source that says what its keys mean.
 const SECTIONS: [(&str, &str); 5] = [
-    ("place", "host/src/config/place.rs"),
-    ("serve", "host/src/config/serve.rs"),
-    ("security", "host/src/config/security.rs"),
-    ("audit", "host/src/config/audit.rs"),
-    ("packages", "host/src/config/packages.rs"),
+    ("place", "host/crates/wiring/src/config/place.rs"),
+    ("serve", "host/crates/wiring/src/config/serve.rs"),
+    ("security", "host/crates/wiring/src/config/security.rs"),
+    ("audit", "host/crates/wiring/src/config/audit.rs"),
+    ("packages", "host/crates/wiring/src/config/packages.rs"),
 ];
 
 fn config(arguments: &[&str]) -> String {

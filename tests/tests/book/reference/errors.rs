@@ -83,9 +83,9 @@ fn arms(file: &str) -> Vec<(String, String)> {
     found
 }
 
-/// What commands refuse by themselves: `refused("code", …)` in the program's sources.
+/// What commands refuse by themselves: `refused("code", …)` in the sources of the program and of what it is wired from.
 fn own_codes() -> BTreeSet<String> {
-    let mut files = vec![source("host/src")];
+    let mut files = vec![source("host/src"), source("host/crates/wiring/src")];
     let mut codes = BTreeSet::from(["usage".to_owned()]);
     while let Some(file) = files.pop() {
         if file.is_dir() {
