@@ -1,12 +1,12 @@
 //! The demo's two tenants, for `applet demo` and `applet serve --demo-data`.
 
-use applet_datasource::Admin;
 use applet_store::{Store, Workspace};
 use applet_types::{TenantId, WorkspaceId};
+use applet_wiring::Script;
 use uuid::Uuid;
 
+use crate::opening::told;
 use crate::output::CommandError;
-use crate::wiring::told;
 
 /// A tenant of the demo with its one workspace.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +53,13 @@ const fn demo((name, short): (&'static str, &'static str), tenant: u128, workspa
     }
 }
 
-/// Creates the CRM tables and the two tenants' rows, where they are not there yet.
-pub(crate) async fn load_tables(admin: &mut Admin) -> Result<(), CommandError> {
-    admin.run_script(include_str!("../demo/schema.sql")).await.map_err(told)?;
-    admin.run_script(include_str!("../demo/data.sql")).await.map_err(told)
+/// Make the CRM tables and the two tenants' rows, where they are not there yet.
+pub(crate) fn tables() -> Vec<Script> {
+    let script = |name: &str, sql: &str| Script { name: name.to_owned(), sql: sql.to_owned() };
+    vec![
+        script("demo/schema.sql", include_str!("../demo/schema.sql")),
+        script("demo/data.sql", include_str!("../demo/data.sql")),
+    ]
 }
 
 /// Creates the two workspaces.

@@ -16,9 +16,11 @@ use applet_types::{
     Database, Encoding, Failure, Invocation, Operation, Outcome, RequestId, SqlName, Statement, Transaction,
     Value,
 };
+use applet_wiring::GuestsReach;
 use async_trait::async_trait;
 
 use crate::logs::Lines;
+use crate::opening::Workbench;
 
 /// Invocations that are remembered until somebody takes them; what is beyond was of interest to nobody.
 const REMEMBERED: usize = 1_000;
@@ -74,6 +76,13 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// What a host is opened with to be watched by this.
+    pub(crate) fn bench(seen: &Arc<Self>) -> Workbench {
+        let (lines, seen) = (seen.lines.clone(), Arc::clone(seen));
+        let watch = move |proxy| -> GuestsReach { (Arc::new(Observed::new(proxy, Arc::clone(&seen))), seen) };
+        Workbench { lines, watch: Box::new(watch) }
+    }
+
     /// Everything that an invocation has done so far.
     pub(crate) fn take(&self, request: RequestId) -> Vec<Sight> {
         self.calls().remove(&request).unwrap_or_default()

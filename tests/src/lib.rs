@@ -39,7 +39,7 @@ pub fn applet() -> PathBuf {
     }
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("applet");
-    assert!(path.exists(), "{} is missing: run `cargo build -p applet-host`", path.display());
+    assert!(path.exists(), "{} is missing: run `cargo build --workspace --bins`", path.display());
     path
 }
 

@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::Place;
 use crate::endpoint::Endpoint;
+use crate::opening::{catalog_options, told};
 use crate::output::{CommandError, Output, Table};
-use crate::wiring::{catalog_options, told};
 
 /// Prepares the tables of a database that is not the host's own, so that applets may be given them: shows
 /// what would change, carries it out once it is approved, takes it back.
@@ -22,15 +22,15 @@ use crate::wiring::{catalog_options, told};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  applet adopt --database-url postgres://postgres@localhost/crm      what would change; changes nothing
-  applet adopt --database-url … --approve DIGEST                     exactly that, or nothing
-  applet adopt --database-url … --yes                                whatever the plan is now
-  applet adopt --database-url … --undo                               everything as it was before
+  applet adopt --database-url postgres://postgres@localhost/crm   what would change; changes nothing
+  applet adopt --database-url … --approve DIGEST                  exactly that, or nothing
+  applet adopt --database-url … --yes                             whatever the plan is now
+  applet adopt --database-url … --undo                            everything as it was before
   applet --json adopt --database-url …
 
-Every table with a tenant gets row security with a policy for applets, and one that leaves every role with
-rights there today all of its rows. PUBLIC loses what applets must not have; every other role that works
-in the database gets the same by name. All of it happens in one transaction.")]
+Every table with a tenant gets row security with a policy for applets, and one that leaves every
+role with rights there today all of its rows. PUBLIC loses what applets must not have; every other
+role that works in the database gets the same by name. All of it happens in one transaction.")]
 pub(crate) struct Adopt {
     #[command(flatten)]
     place: Place,

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::grants;
 use super::operator::{Operator, Where, refused};
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output};
-use crate::wiring::{Host, Purpose};
 
 /// Approves the open plan of an applet, whole or in part. Takes an admin's token.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(crate) struct Approve {
 impl Approve {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let context = self.operator.context()?;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let approved = async {
             let (workspace, applet) = (self.at.workspace, &self.at.applet);
             let status = host.lifecycle.status(&context, workspace, applet).await?;

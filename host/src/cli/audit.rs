@@ -14,8 +14,8 @@ use serde_json::json;
 use super::Place;
 use super::operator::{Operator, context, refused};
 use crate::audit::{self, LEASE, SignedHeads};
+use crate::opening::{Purpose, told};
 use crate::output::{CommandError, Output, Table};
-use crate::wiring::{Host, Purpose, told};
 
 /// Characters of a statement that the list shows.
 const SHOWN_SQL: usize = 60;
@@ -32,10 +32,11 @@ Examples:
   applet audit export --out trail.jsonl
   applet audit verify --file trail.jsonl --public-key \"$(applet audit key)\"
 
-The trail is that of the token's tenant; it takes an admin's token. Records are chained by their hashes. A
-chain shows every change of what it holds; that its end was cut off, or all of it made anew, shows against
-heads that were signed before: a host that serves signs them hourly into its data directory, and every export
-has one. Whoever has both the database and the key in the data directory can forge either.")]
+The trail is that of the token's tenant; it takes an admin's token. Records are chained by their
+hashes. A chain shows every change of what it holds; that its end was cut off, or all of it made
+anew, shows against heads that were signed before: a host that serves signs them hourly into its
+data directory, and every export has one. Whoever has both the database and the key in the data
+directory can forge either.")]
 pub(crate) struct Audit {
     #[command(subcommand)]
     action: Action,
@@ -138,7 +139,7 @@ impl Audit {
             Action::Export(export) => export.run(output).await,
             Action::Seal(seal) => seal.run(output).await,
             Action::Key(key) => {
-                let key = audit::audit_key(&key.place)?.public();
+                let key = audit::audit_key(&key.place.directory()?)?.public();
                 output.result(&json!({ "public_key": key.to_hex(), "key": key.id() }), key.to_hex());
                 Ok(ExitCode::SUCCESS)
             }
@@ -161,7 +162,7 @@ async fn seal_first(store: &Store) -> Result<(), CommandError> {
 impl List {
     async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let tenant = tenant_of(&self.operator)?;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let shown = self.show(host.lifecycle.store(), tenant, output).await;
         host.close().await?;
         shown.map(|()| ExitCode::SUCCESS)
@@ -242,7 +243,7 @@ impl Verify {
     async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let mut pace = Pace::new(output);
         if let Some(file) = &self.file {
-            let key = audit::public_key(&self.place, self.public_key.as_deref())?;
+            let key = audit::public_key(&self.place.directory()?, self.public_key.as_deref())?;
             let manifest = audit::check_file(file, &key, &mut |seq| pace.at(format_args!("record {seq}")))?;
             let text = format!(
                 "records {}..{} of tenant {} hold together and are signed by key {}\n{} gaps were known",
@@ -258,11 +259,11 @@ impl Verify {
         let token = self.token.ok_or_else(|| CommandError::usage("a token is needed"))?;
         let operator = Operator { place: self.place, token };
         let tenant = tenant_of(&operator)?;
-        let key = audit::audit_key(&operator.place)?.public();
+        let key = audit::audit_key(&operator.place.directory()?)?.public();
         let directory = operator.place.directory()?;
         let signed = SignedHeads::read(&directory, tenant, &key)?;
         let host_signed = SignedHeads::read(&directory, HOST_CHAIN, &key)?;
-        let host = Host::open(&operator.place, Purpose::default(), output).await?;
+        let host = operator.place.open(Purpose::default(), output).await?;
         let store = host.lifecycle.store();
         let walked = async {
             seal_first(store).await?;
@@ -318,14 +319,15 @@ fn chain_in_words(what: &str, verified: &Verification, signed: usize) -> String 
 impl Export {
     async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let tenant = tenant_of(&self.operator)?;
-        let key = audit::audit_key(&self.operator.place)?;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let key = audit::audit_key(&self.operator.place.directory()?)?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let store = host.lifecycle.store();
         let mut pace = Pace::new(output);
         let exported = async {
             seal_first(store).await?;
             let mut progress = |step: Step| pace.at(format_args!("record {} of {}", step.seq, step.last));
-            audit::export(store, tenant, self.after, &key, &self.out, &mut progress).await
+            let exported = audit::export(store, tenant, self.after, &key, &self.out, &mut progress).await;
+            exported.map_err(CommandError::from)
         };
         let exported = exported.await;
         host.close().await?;
@@ -350,9 +352,9 @@ impl Export {
 
 impl Seal {
     async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
-        let key = audit::audit_key(&self.place)?;
+        let key = audit::audit_key(&self.place.directory()?)?;
         let directory = self.place.directory()?;
-        let host = Host::open(&self.place, Purpose::default(), output).await?;
+        let host = self.place.open(Purpose::default(), output).await?;
         let store = host.lifecycle.store();
         let sealing = async {
             let gaps = store.settle_writers(LEASE).await.map_err(told)?;

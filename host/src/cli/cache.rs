@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Place;
+use crate::opening::{self, Purpose};
 use crate::output::{CommandError, Output};
-use crate::wiring::{self, Host, Purpose};
 
 /// Shows or clears the read cache.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ impl Cache {
                 Ok(if report.works { ExitCode::SUCCESS } else { ExitCode::from(1) })
             }
             What::Clear(place) => {
-                let host = Host::open(&place, Purpose::default(), output).await?;
+                let host = place.open(Purpose::default(), output).await?;
                 let cleared = host.cache.clear().await;
                 host.close().await?;
                 if !cleared {
@@ -65,7 +65,7 @@ pub(crate) struct Report {
 
 /// Looks at what would be used.
 pub(crate) async fn report(place: &Place) -> Result<Report, CommandError> {
-    let Some(redis) = wiring::redis(&place.configuration()?)? else {
+    let Some(redis) = opening::redis(&place.configuration()?)? else {
         let text = "reads are cached in memory, by one host alone; several need --redis-url".to_owned();
         let value = json!({ "kind": "memory" });
         return Ok(Report { value, text, works: true, problems: Vec::new() });

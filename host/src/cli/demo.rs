@@ -19,10 +19,10 @@ use super::operator::{context, refused};
 use super::{Place, check, demo_uninstall};
 use crate::config::LimitsConfig;
 use crate::demo_data::{DemoTenant, TENANTS};
+use crate::opening::{Host, Purpose, told};
 use crate::output::{CommandError, Output};
 use crate::service::Service;
 use crate::sql::as_table;
-use crate::wiring::{Host, Purpose, told};
 
 /// Runs the main job once: a private PostgreSQL, two tenants, an applet from package to answered hooks,
 /// and statements that are refused. Leaves nothing behind.
@@ -71,7 +71,7 @@ impl Demo {
 
         output.progress("1. A private PostgreSQL, and two tenants with CRM data");
         let purpose = Purpose { fast: true, demo_data: true, ..Purpose::default() };
-        let host = Arc::new(Host::open(&place, purpose, output).await?);
+        let host = Arc::new(place.open(purpose, output).await?);
         for tenant in TENANTS {
             output.progress(format_args!("  tenant {} ({})", tenant.name, tenant.tenant));
         }

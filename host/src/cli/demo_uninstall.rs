@@ -13,9 +13,9 @@ use super::invoke::failed;
 use super::operator::{context, refused};
 use super::uninstall::in_words;
 use crate::demo_data::{DemoTenant, TENANTS};
+use crate::opening::{Host, told};
 use crate::output::{CommandError, Output};
 use crate::service::Service;
-use crate::wiring::{Host, told};
 
 /// Alder Dental uninstalls the applet, is refused, and installs it again; Birch Realty works on.
 pub(super) async fn play(

@@ -14,8 +14,8 @@ use super::install::Steps;
 use super::operator::{context, refused};
 use super::upgrade::changed;
 use crate::demo_data::{DemoTenant, TENANTS};
+use crate::opening::told;
 use crate::output::CommandError;
-use crate::wiring::told;
 
 impl Stage {
     /// Waits until this host has noticed, which takes it a quarter of a second.

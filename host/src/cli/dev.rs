@@ -20,11 +20,11 @@ use crate::dev::door::{Current, Door};
 use crate::dev::reload::{Reloaded, Reloader};
 use crate::dev::{Stage, listening, tell_sights};
 use crate::logs::LogDoor;
+use crate::opening::told;
 use crate::output::{CommandError, Output};
 use crate::project::Project;
 use crate::project::sources::Sources;
 use crate::shutdown;
-use crate::wiring::told;
 
 /// Between two looks at the sources.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
@@ -41,8 +41,9 @@ Examples:
   curl -d '{\"body\": \"Call Anna\"}' http://127.0.0.1:8080/alder/add
   applet --json dev | jq 'select(.event == \"request\").statements[].rewritten'
 
-The tenants are `alder` and `birch`, with the demo's CRM tables; tests/seed.sql makes others, at every start. All
-permissions that the manifest asks for are granted. The database is in .applet/dev and is kept between runs.")]
+The tenants are `alder` and `birch`, with the demo's CRM tables; tests/seed.sql makes others, at
+every start. All permissions that the manifest asks for are granted. The database is in
+.applet/dev and is kept between runs.")]
 pub(crate) struct Dev {
     /// The project's folder, or one inside it.
     #[arg(value_name = "DIR")]
@@ -76,8 +77,12 @@ impl Dev {
         let key = Place { data_dir: Some(directory.clone()), ..Place::default() }.token_key()?;
         output.progress("a private PostgreSQL with two tenants, `alder` and `birch`");
         let stage = Stage::open(directory.clone(), project.seed()?, output).await?;
-        stage.service.follow();
-        let logs = or_warn("logs", LogDoor::open(&directory, stage.seen.lines.clone()), output);
+        let _following = stage.service.follow();
+        let logs = or_warn(
+            "logs",
+            LogDoor::open(&directory, stage.seen.lines.clone()).map_err(CommandError::from),
+            output,
+        );
         let current = Current::default();
         let (stop, stopped) = watch::channel(false);
         let address = listener.local_addr().map_err(told)?;

@@ -6,8 +6,8 @@ use applet_lifecycle::{HookOutcome, SwitchReport};
 use clap::Args;
 
 use super::operator::{Operator, Where, refused};
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output};
-use crate::wiring::{Host, Purpose};
 
 /// Switches an applet off: new calls of its hooks are refused and running ones ended; rows, tables and grants
 /// are kept.
@@ -41,7 +41,7 @@ pub(crate) struct Enable {
 impl Disable {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let context = self.operator.context()?;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let (life, workspace, applet) = (&host.lifecycle, self.at.workspace, &self.at.applet);
         let switched = if self.now {
             life.disable_now(&context, workspace, applet).await
@@ -57,7 +57,7 @@ impl Disable {
 impl Enable {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let context = self.operator.context()?;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let switched = host.lifecycle.enable(&context, self.at.workspace, &self.at.applet).await;
         host.close().await?;
         report(&switched.map_err(refused)?, output);

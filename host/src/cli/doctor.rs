@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::Place;
 use crate::endpoint::Endpoint;
+use crate::opening::{Purpose, catalog_options, told};
 use crate::output::{CommandError, Output, Table};
 use crate::project::Project;
 use crate::project::toolchain::{Tool, tools};
-use crate::wiring::{Host, Purpose, catalog_options, told};
 
 /// Examines the database: how the way there is protected, which walls each table has, in which form, the
 /// server's version, keys that tell on tenants; and says where reads are cached. In a project, it looks for what
@@ -36,7 +36,7 @@ impl Doctor {
         let (host, named) = match config.place.database_url {
             Some(url) => (None, url),
             None => {
-                let host = Host::open(&self.place, Purpose::default(), output).await?;
+                let host = self.place.open(Purpose::default(), output).await?;
                 let url = host.admin_url.clone();
                 (Some(host), url)
             }

@@ -15,9 +15,9 @@ use super::Place;
 use super::invoke::failed;
 use super::operator::Operator;
 use super::sql::AsApplet;
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output};
 use crate::service::Service;
-use crate::wiring::{Host, Purpose};
 
 /// Shows the rewritten statement, its tables and the limits it uses; or why it is refused.
 #[derive(Debug, Args)]
@@ -117,7 +117,7 @@ impl Installed {
         };
         let operator = Operator { place: self.place, token };
         let caller = operator.caller()?;
-        let host = Arc::new(Host::open(&operator.place, Purpose::default(), output).await?);
+        let host = Arc::new(operator.place.open(Purpose::default(), output).await?);
         let service = Service::new(Arc::clone(&host));
         let installation = service.installation((caller.tenant, workspace, applet)).await;
         drop(service);

@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::operator::{Operator, Where, refused};
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output};
-use crate::wiring::{Host, Purpose};
 
 /// Installs an applet as its plan was approved. Killed half-way, it goes on where it was.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Install {
 impl Install {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let context = self.operator.context()?;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         if self.give_up {
             let given_up = host.lifecycle.give_up(&context, self.at.workspace, &self.at.applet).await;
             host.close().await?;

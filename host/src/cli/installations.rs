@@ -8,9 +8,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::operator::{Operator, refused};
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output, Table};
 use crate::top::circuits;
-use crate::wiring::{Host, Purpose};
 
 /// Lists a tenant's installations with their states, and their circuits on hosts that serve from this data
 /// directory: an applet that keeps failing is left alone for a while.
@@ -28,7 +28,7 @@ impl Installations {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let context = self.operator.context()?;
         let circuits = circuits(&self.operator.place.directory()?).await;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let store = host.lifecycle.store();
         let mut table = Table::new(["applet", "workspace", "state", "circuit", "what next"]);
         let mut records = Vec::new();

@@ -11,9 +11,9 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::operator::{Operator, Where};
+use crate::opening::{Host, Purpose};
 use crate::output::{CommandError, Output};
 use crate::service::{Key, Service};
-use crate::wiring::{Host, Purpose};
 
 /// Calls a named hook of an installed applet with a JSON text, and prints its answer.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ impl Invoke {
         serde_json::from_str::<&RawValue>(&self.payload)
             .map_err(|error| CommandError::usage(format!("the argument is not JSON: {error}")))?;
         let caller = self.operator.caller()?;
-        let host = Arc::new(Host::open(&self.operator.place, Purpose::default(), output).await?);
+        let host = Arc::new(self.operator.place.open(Purpose::default(), output).await?);
         let service = Service::new(Arc::clone(&host));
         let request = HookRequest {
             workspace: self.at.workspace,
@@ -72,7 +72,7 @@ impl Invoke {
             }
             error => error,
         })?;
-        let value = RawValue::from_string(answer.clone()).map_err(crate::wiring::told)?;
+        let value = RawValue::from_string(answer.clone()).map_err(crate::opening::told)?;
         output.result(&json!({ "answer": value, "usage": reply.usage }), &answer);
         Ok(ExitCode::SUCCESS)
     }
@@ -111,6 +111,8 @@ pub(crate) fn failed(error: CallError) -> CommandError {
     match error {
         CallError::Hook(HookError::Host(failure)) => failure.into(),
         CallError::Hook(HookError::Applet { code, message }) => {
+            // SDKs begin an error of the host's, passed on, with its code.
+            let message = message.strip_prefix(&format!("{code}: ")).unwrap_or(&message);
             CommandError::Refused { code: "applet-error", message: format!("{code}: {message}") }
         }
         CallError::Hook(HookError::NoSuchHook(_)) => {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use applet_types::{AppletId, TenantId};
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::Place;
 use crate::logs::{Asked, FOLDER, Level, Line, listen};
@@ -18,12 +19,12 @@ use crate::socket;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  applet logs                             in a project that `applet dev` runs, or where a host serves
+  applet logs                           in a project that `applet dev` runs, or where a host serves
   applet logs ai-chat --follow --level warn
   applet --json logs --tenant 11111111-1111-4111-8111-111111111111 | jq .text
 
-A host keeps the last 2,000 lines in memory. All of them are also in its own log, under the target `applet`:
-APPLET_LOG=applet=debug applet serve.")]
+A host keeps the last 2,000 lines in memory. All of them are also in its own log, under the target
+`applet`: APPLET_LOG=applet=debug applet serve.")]
 pub(crate) struct Logs {
     #[command(flatten)]
     place: Place,
@@ -34,7 +35,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "UUID")]
     tenant: Option<TenantId>,
     /// At least this important.
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = levels())]
     level: Option<Level>,
     /// The last so many lines.
     #[arg(long, short = 'n', value_name = "LINES", default_value_t = 100)]
@@ -42,6 +43,19 @@ pub(crate) struct Logs {
     /// Go on with every new line, until Ctrl-C.
     #[arg(long, short)]
     follow: bool,
+}
+
+/// The levels, each with what it means.
+fn levels() -> impl TypedValueParser<Value = Level> {
+    let value = |level: Level| {
+        PossibleValue::new(level.as_str()).help(match level {
+            Level::Debug => "Details for the developer",
+            Level::Info => "What happens normally",
+            Level::Warn => "Worth a look",
+            Level::Error => "Something failed",
+        })
+    };
+    PossibleValuesParser::new(Level::ALL.map(value)).try_map(|text| text.parse::<Level>())
 }
 
 impl Logs {

@@ -54,10 +54,6 @@ pub(crate) use demo::{admin_of, open_to_server};
 pub(crate) use invoke::failed;
 pub(crate) use operator::{context, refused};
 
-/// The hidden command under which the host starts itself to compile a component. Handled before anything
-/// else, because the child has to be bounded before it starts a thread.
-pub(crate) const COMPILE_COMMAND: &str = "compile-component";
-
 /// Runs other people's applets next to your customers' data.
 #[derive(Debug, Parser)]
 #[command(name = "applet", version, max_term_width = 100, after_help = EXAMPLES)]

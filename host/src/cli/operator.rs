@@ -1,8 +1,9 @@
 //! Who a command acts for: the bearer of a token, checked as HTTP checks it.
 
-use applet_api::token::{Caller, Role};
-use applet_lifecycle::{LifecycleError, OpContext, Standing};
+use applet_api::token::Caller;
+use applet_lifecycle::{LifecycleError, OpContext};
 use applet_types::{AppletId, RequestId, WorkspaceId};
+use applet_wiring::HostError;
 use clap::Args;
 use uuid::Uuid;
 
@@ -48,24 +49,11 @@ pub(crate) struct Where {
 
 /// What operations want to know of a caller.
 pub(crate) fn context(caller: &Caller) -> OpContext {
-    OpContext {
-        request: RequestId::new(Uuid::now_v7()),
-        tenant: caller.tenant,
-        actor: caller.actor(),
-        standing: match caller.role {
-            Role::Admin => Standing::Admin,
-            Role::Member => Standing::Member,
-            Role::Platform => Standing::Platform,
-        },
-    }
+    OpContext::of(caller, RequestId::new(Uuid::now_v7()))
 }
 
 /// An operation's refusal, for the terminal: whoever sits there runs the host, so the database's own words
 /// are for them.
 pub(crate) fn refused(error: LifecycleError) -> CommandError {
-    let message = match error.operator_detail() {
-        Some(detail) => format!("{error}: {detail}"),
-        None => error.to_string(),
-    };
-    CommandError::Refused { code: error.code(), message }
+    HostError::from(error).into()
 }

@@ -20,8 +20,8 @@ Examples:
   applet package --manifest manifest.yaml \\
     --component target/wasm32-wasip2/release/ai_chat.wasm -o ai-chat.applet
 
-A core module for wasm32-wasip1 with our world embedded is wrapped into a component. Files that the manifest
-lists under `assets` are read from its folder. See host/docs/packages.md.")]
+A core module for wasm32-wasip1 with our world embedded is wrapped into a component. Files that
+the manifest lists under `assets` are read from its folder. See host/docs/packages.md.")]
 pub(crate) struct Package {
     /// The manifest.
     #[arg(long, value_name = "FILE")]
@@ -45,7 +45,7 @@ impl Package {
             .map_err(|error| CommandError::usage(format!("cannot read `{name}`: {error}")))?;
         let component = applet_runtime::package::componentize(bytes)
             .map_err(|error| CommandError::usage(format!("`{name}`: {error}")))?;
-        let text = fs::read_to_string(&self.manifest).map_err(crate::wiring::told)?;
+        let text = fs::read_to_string(&self.manifest).map_err(crate::opening::told)?;
         let folder = match self.manifest.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             Some(_) | None => Path::new("."),

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::operator::{Operator, Where, refused};
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output};
-use crate::wiring::{Host, Purpose};
 
 /// Makes the plan to install an applet, or to change its version, and shows it: permissions, tables, exact
 /// DDL and locks. Of a change, only the difference.
@@ -33,7 +33,7 @@ pub(crate) struct PlanCommand {
 impl PlanCommand {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
         let context = self.operator.context()?;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let planned =
             host.lifecycle.plan(&context, self.at.workspace, &self.at.applet, self.version.as_ref()).await;
         host.close().await?;

@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::Place;
 use super::operator::refused;
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output};
-use crate::wiring::{Host, Purpose};
 
 /// Deletes the rows that soft uninstalls have kept for 30 days (and a day of grace), of all tenants, by the
 /// database's clock. `applet serve` does the same from time to time.
@@ -27,7 +27,7 @@ pub(crate) struct Purge {
 
 impl Purge {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
-        let host = Host::open(&self.place, Purpose::default(), output).await?;
+        let host = self.place.open(Purpose::default(), output).await?;
         let purged = host.lifecycle.purge(self.dry_run).await;
         host.close().await?;
         let report = purged.map_err(refused)?;

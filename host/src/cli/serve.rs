@@ -6,22 +6,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use applet_types::RequestId;
+use applet_api::token::Verifier;
+use applet_wiring::Serving;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
 use super::Place;
 use super::install::Steps;
-use super::operator::refused;
-use crate::housekeeping::Housekeeping;
-use crate::logs::LogDoor;
+use crate::opening::{Purpose, told};
 use crate::output::{CommandError, Output};
-use crate::service::Service;
 use crate::shutdown;
 use crate::top::Door;
-use crate::wiring::{Host, Purpose, told};
 
 /// How long calls that run may take to end after a stop was asked for (G47).
 const DRAIN: Duration = Duration::from_secs(10);
@@ -61,42 +57,34 @@ impl Serve {
             demo_data: self.demo_data,
             ..Purpose::default()
         };
-        let host = Arc::new(Host::open(&self.place, purpose, output).await?);
-        let resumed = host.lifecycle.resume(RequestId::new(Uuid::now_v7()), &Steps(output)).await;
-        for (operation, outcome) in resumed.map_err(told)? {
-            if let Err(error) = outcome {
-                output.warning(format_args!("operation {operation} could not be finished: {error}"));
-            }
-        }
-        host.lifecycle.retire_unused_roles().await.map_err(refused)?;
-        let service = Arc::new(Service::new(Arc::clone(&host)));
-        service.follow();
+        let host = self.place.open(purpose, output).await?;
+        let directory = self.place.directory()?;
+        let serving = Serving::start(host, &directory, &output.into(), &Steps(output)).await?;
+        let served = self.serve(listen, verifier, &serving, output).await;
+        // Calls that outlived the drain may still hold it; the process ends them.
+        serving.close().await?;
+        served?;
+        output.progress("stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn serve(
+        &self,
+        listen: SocketAddr,
+        verifier: Verifier,
+        serving: &Serving,
+        output: Output,
+    ) -> Result<(), CommandError> {
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| CommandError::usage(format!("cannot listen on {listen}: {error}")))?;
         let listening = listener.local_addr().map_err(told)?;
-        let doors = self.doors(&host, listening, output);
-        output.progress(format_args!("listening on http://{listening}"));
-        let housekeeping = Housekeeping::start(Arc::clone(&host));
-        let served = serve(listener, applet_api::router(service, verifier)).await;
-        drop(doors);
-        housekeeping.stop().await;
-        served?;
-        output.progress("stopped");
-        match Arc::into_inner(host) {
-            Some(host) => host.close().await.map(|()| ExitCode::SUCCESS),
-            // Calls that outlived the drain still hold it; the process ends them.
-            None => Ok(ExitCode::SUCCESS),
-        }
-    }
-}
-
-impl Serve {
-    fn doors(&self, host: &Host, listening: SocketAddr, output: Output) -> (Option<Door>, Option<LogDoor>) {
-        let (accounts, proxy) = (Arc::clone(&host.accounts), host.proxy.clone());
+        let (accounts, proxy) = (Arc::clone(&serving.host().accounts), serving.host().proxy.clone());
         let top = self.place.directory().and_then(|at| Door::open(&at, accounts, proxy, listening));
-        let logs = self.place.directory().and_then(|at| LogDoor::open(&at, host.lines.clone()));
-        (or_warn("top", top, output), or_warn("logs", logs, output))
+        let _top = or_warn("top", top, output);
+        output.progress(format_args!("listening on http://{listening}"));
+        let service = Arc::clone(serving.service());
+        serve(listener, applet_api::router(service, verifier)).await
     }
 }
 

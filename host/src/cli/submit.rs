@@ -9,9 +9,9 @@ use clap::Args;
 
 use super::operator::{Operator, refused};
 use crate::config::Config;
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output};
 use crate::packages::{self, Pin, RegistryArgs, read_file};
-use crate::wiring::{Host, Purpose};
 
 /// Checks a package, compiles its component and keeps it. No tenant has it yet.
 #[derive(Debug, Args)]
@@ -22,7 +22,8 @@ Examples:
   applet submit oci://registry.example/acme/ai-chat@sha256:91c0…
   applet submit oci://registry.example/acme/ai-chat:1.0.0 --digest sha256:4bf5…
 
-What may be submitted is the operator's policy, `packages` in the configuration: host/docs/packages.md.")]
+What may be submitted is the operator's policy, `packages` in the configuration:
+host/docs/packages.md.")]
 pub(crate) struct Submit {
     #[command(flatten)]
     operator: Operator,
@@ -45,7 +46,7 @@ impl Submit {
         let package = Package::parse(&bytes, &packages::limits(&config.limits))
             .map_err(|fault| packages::faulty(&self.package, &fault))?;
         pin.check(package.digest())?;
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         output.progress("checking the package and compiling its component");
         let submitted = host.lifecycle.submit(&context, &package, &source).await;
         host.close().await?;

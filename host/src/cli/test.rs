@@ -13,12 +13,12 @@ use super::open_to_server;
 use crate::config::Config;
 use crate::demo_data::TENANTS;
 use crate::dev::Stage;
+use crate::opening::{private_folder, told};
 use crate::output::{CommandError, Output};
 use crate::project::compile::compile;
 use crate::project::{Manifest, Project};
 use crate::shutdown;
 use crate::trial::{self, Case, CoverageLine, Leak, Trial, Verdict};
-use crate::wiring::{private_folder, told};
 
 /// Runs the tests of a project (tests/*.yaml) on a PostgreSQL of their own, each from the same rows, and calls
 /// every hook for the other tenant as well: what that one sees must not move with the first one's rows.
@@ -41,8 +41,8 @@ A file of tests:
     payload: { body: \"\" }
     error: empty-note
 
-The tables are the demo's and the applet's own, as they are after its install; tests/seed.sql makes others.
-Exit code 1: a test failed, or a tenant saw another's rows.")]
+The tables are the demo's and the applet's own, as they are after its install; tests/seed.sql
+makes others. Exit code 1: a test failed, or a tenant saw another's rows.")]
 pub(crate) struct Test {
     /// The project's folder, or one inside it.
     #[arg(value_name = "DIR")]

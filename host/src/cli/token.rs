@@ -45,7 +45,7 @@ impl Token {
             .place
             .token_key()?
             .issue(&caller, Utc::now(), TimeDelta::hours(self.hours))
-            .map_err(crate::wiring::told)?;
+            .map_err(crate::opening::told)?;
         output.result(&json!({ "token": token, "user": user }), &token);
         Ok(ExitCode::SUCCESS)
     }

@@ -12,9 +12,9 @@ use super::Place;
 use super::check::load;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
+use crate::opening::{Purpose, catalog_options, read_catalog};
 use crate::output::{CommandError, Output};
 use crate::typescript::declarations;
-use crate::wiring::{Host, Purpose, catalog_options, read_catalog};
 
 /// Prints TypeScript declarations of the tables and columns that a manifest asks for. Its own tables are
 /// declared by the manifest; for those of the platform, a database says what their columns are.
@@ -67,14 +67,14 @@ impl Types {
             (Some(url), _) => {
                 let endpoint = Endpoint::parse(url, config.security.insecure_transport)?;
                 endpoint.probe().await?;
-                read_catalog(endpoint.url(), &catalog_options(config)).await.map(Some)
+                Ok(Some(read_catalog(endpoint.url(), &catalog_options(config)).await?))
             }
             (None, Some(_)) => {
                 // Declarations are printed: nothing else may stand between them.
-                let host = Host::open(&self.place, Purpose::default(), Output::new(true)).await?;
+                let host = self.place.open(Purpose::default(), Output::new(true)).await?;
                 let catalog = read_catalog(&host.admin_url, &host.catalog).await;
                 host.close().await?;
-                catalog.map(Some)
+                Ok(Some(catalog?))
             }
         }
     }

@@ -15,8 +15,8 @@ use serde_json::json;
 
 use super::install::Steps;
 use super::operator::{Operator, Where, refused};
+use crate::opening::{Host, Purpose};
 use crate::output::{CommandError, Output};
-use crate::wiring::{Host, Purpose};
 
 /// Uninstalls an applet. The first call makes the plan and shows it; once an admin has approved it, the same
 /// call again carries it out. Killed half-way, it goes on where it was.
@@ -84,7 +84,7 @@ impl Uninstall {
         if self.mode == Mode::Export && self.out.is_none() && !self.give_up {
             return Err(CommandError::usage("an export needs a folder: add `--out DIR`"));
         }
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let outcome = self.go(&host, &context, output).await;
         host.close().await?;
         match outcome.map_err(refused)? {

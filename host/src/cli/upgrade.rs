@@ -11,8 +11,8 @@ use serde_json::json;
 use super::grants;
 use super::install::{Steps, in_words};
 use super::operator::{Operator, Where, refused};
+use crate::opening::Purpose;
 use crate::output::{CommandError, Output};
-use crate::wiring::{Host, Purpose};
 
 /// Brings an applet to another version while its hooks go on being answered. What asks for no new
 /// permission passes without an approval. Killed half-way, it goes on where it was.
@@ -24,8 +24,8 @@ Examples:
   applet upgrade ai-chat --workspace … --keep-grants       new code under the permissions it has now
   applet upgrade ai-chat --workspace … --give-up           end one that failed half-way
 
-When a version asks for more, it says what; `applet plan` shows the difference, `applet approve` grants it,
-and the same command again upgrades.")]
+When a version asks for more, it says what; `applet plan` shows the difference, `applet approve`
+grants it, and the same command again upgrades.")]
 pub(crate) struct Upgrade {
     #[command(flatten)]
     change: Change,
@@ -67,7 +67,7 @@ impl Upgrade {
         if self.give_up {
             let context = self.change.operator.context()?;
             let at = &self.change.at;
-            let host = Host::open(&self.change.operator.place, Purpose::default(), output).await?;
+            let host = self.change.operator.place.open(Purpose::default(), output).await?;
             let given_up = host.lifecycle.give_up(&context, at.workspace, &at.applet).await;
             host.close().await?;
             given_up.map_err(refused)?;
@@ -93,7 +93,7 @@ impl Change {
             require_approval: self.require_approval,
             keep_grants: self.keep_grants,
         };
-        let host = Host::open(&self.operator.place, Purpose::default(), output).await?;
+        let host = self.operator.place.open(Purpose::default(), output).await?;
         let steps = Steps(output);
         let outcome = if back {
             host.lifecycle.rollback(&context, workspace, applet, &options, &steps).await

@@ -9,8 +9,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Place;
+use crate::opening::{Host, Purpose, told};
 use crate::output::{CommandError, Output, Table};
-use crate::wiring::{Host, Purpose, told};
 
 /// Creates and lists workspaces.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ enum Action {
 
 impl Workspace {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, CommandError> {
-        let host = Host::open(&self.place, Purpose::default(), output).await?;
+        let host = self.place.open(Purpose::default(), output).await?;
         let outcome = act(&host, self.action, output).await;
         host.close().await?;
         outcome.map(|()| ExitCode::SUCCESS)

@@ -28,11 +28,11 @@ use uuid::Uuid;
 
 use super::say::{self, Answered};
 use crate::demo_data::{DemoTenant, TENANTS};
+use crate::opening::told;
 use crate::output::{CommandError, Output};
 use crate::project::Manifest;
 use crate::seen::Seen;
 use crate::service::Service;
-use crate::wiring::told;
 
 /// How long calls that run may take to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(2);

@@ -10,11 +10,11 @@ use applet_types::{AppletId, Version};
 
 use crate::cli::{Place, admin_of, context, refused};
 use crate::demo_data::{DemoTenant, TENANTS};
+use crate::opening::{Host, Purpose};
 use crate::output::{CommandError, Output};
 use crate::packages;
 use crate::seen::{Seen, Sight};
 use crate::service::Service;
-use crate::wiring::{Host, Purpose, Workbench};
 
 /// The host, and what is seen of its applets.
 pub(crate) struct Stage {
@@ -40,8 +40,8 @@ impl Stage {
         let limits = packages::limits(&place.configuration()?.limits);
         let purpose = Purpose { fast: true, serves: true, allow_unpatched: true, demo_data: true };
         let seen = Arc::new(Seen::default());
-        let bench = Workbench { seen: Arc::clone(&seen), seed };
-        let host = Arc::new(Host::open_with(&place, purpose, Some(&bench), output).await?);
+        let bench = Seen::bench(&seen);
+        let host = Arc::new(place.open_with(purpose, Some(bench), seed, output).await?);
         let service = Arc::new(Service::new(Arc::clone(&host)));
         Ok(Self { host, service, seen, limits })
     }
@@ -68,7 +68,7 @@ impl Stage {
             Err(error) => return Err(refused(error)),
         };
         let (State::Active, Some(digest)) = (status.state, status.digest) else { return Ok(None) };
-        let package = lifecycle.store().applet(digest).await.map_err(crate::wiring::told)?;
+        let package = lifecycle.store().applet(digest).await.map_err(crate::opening::told)?;
         Ok(package.map(|package| package.manifest))
     }
 
@@ -108,7 +108,7 @@ impl Stage {
         let mut host = host;
         loop {
             match Arc::try_unwrap(host) {
-                Ok(host) => return host.close().await,
+                Ok(host) => return Ok(host.close().await?),
                 // The service's own task holds it for the moment of a look.
                 Err(shared) => host = shared,
             }

@@ -43,7 +43,7 @@ fn assets(
     if manifest.assets().is_empty() {
         return Ok(Vec::new());
     }
-    let folder = folder.canonicalize().map_err(crate::wiring::told)?;
+    let folder = folder.canonicalize().map_err(crate::opening::told)?;
     manifest
         .assets()
         .iter()

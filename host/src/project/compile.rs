@@ -60,7 +60,7 @@ async fn cargo(project: &Project) -> Result<(PathBuf, String), CommandError> {
         "--message-format=json-render-diagnostics",
     ];
     let ran = run(project, "cargo", &arguments).await?;
-    let own = fs::canonicalize(project.root().join("Cargo.toml")).map_err(crate::wiring::told)?;
+    let own = fs::canonicalize(project.root().join("Cargo.toml")).map_err(crate::opening::told)?;
     let component = ran.stdout.lines().filter_map(|line| artifact(line, &own)).next_back();
     let component = component.ok_or_else(|| {
         CommandError::refused(

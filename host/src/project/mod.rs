@@ -50,7 +50,7 @@ impl Project {
     pub(crate) fn find(start: Option<&Path>) -> Result<Self, CommandError> {
         let start = match start {
             Some(start) => start.to_owned(),
-            None => std::env::current_dir().map_err(crate::wiring::told)?,
+            None => std::env::current_dir().map_err(crate::opening::told)?,
         };
         let absolute = fs::canonicalize(&start)
             .map_err(|error| CommandError::usage(format!("cannot open `{}`: {error}", start.display())))?;
@@ -84,7 +84,7 @@ impl Project {
     pub(crate) fn manifest(&self, limits: &LimitsConfig) -> Result<Manifest, CommandError> {
         let file = self.root.join(MANIFEST);
         let valid = crate::cli::load_manifest(&file, limits)?;
-        let text = fs::read_to_string(&file).map_err(crate::wiring::told)?;
+        let text = fs::read_to_string(&file).map_err(crate::opening::told)?;
         Ok(Manifest { text, valid })
     }
 

@@ -26,10 +26,10 @@ pub(crate) use twin::Leak;
 use crate::cli::admin_of;
 use crate::demo_data::DemoTenant;
 use crate::dev::Stage;
+use crate::opening::{read_catalog, told};
 use crate::output::CommandError;
 use crate::project::Manifest;
 use crate::seen::{SeenStatement, Sight};
-use crate::wiring::{read_catalog, told};
 use suite::Step;
 
 /// What a hook answered: JSON, or the code and words of an error.

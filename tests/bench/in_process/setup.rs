@@ -140,7 +140,7 @@ impl Parts {
         drop(inside);
         let runtime = Runtime::new(RuntimeConfig {
             cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-components"),
-            compiler: CompilerProgram { program: applet(), arguments: vec!["compile-component".into()] },
+            compiler: CompilerProgram { program: applet(), arguments: vec!["applet-host:compile".into()] },
             database: Arc::new(proxy.clone()),
             log: Arc::new(TracingLog),
             limits: RuntimeLimits::default(),

@@ -12,12 +12,6 @@ use crate::token::Caller;
 use crate::usage;
 use crate::{Door, HookRequest};
 
-/// The language of a call that names none.
-const DEFAULT_LOCALE: &str = "en";
-
-/// Language tags are short; a longer header is cut off at its first tag anyway.
-const LONGEST_LOCALE: usize = 35;
-
 pub(crate) async fn call(
     State(door): State<Door>,
     Path((workspace, applet, hook)): Path<(String, String, String)>,
@@ -78,8 +72,7 @@ fn locale(headers: &HeaderMap) -> String {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split([',', ';']).next())
         .map(str::trim)
-        .filter(|tag| !tag.is_empty() && tag.len() <= LONGEST_LOCALE)
-        .filter(|tag| tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
-        .unwrap_or(DEFAULT_LOCALE)
+        .filter(|tag| HookRequest::is_locale(tag))
+        .unwrap_or(HookRequest::DEFAULT_LOCALE)
         .to_owned()
 }

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use applet_types::{Actor, TenantId, UserId};
+pub use applet_types::{Caller, Role};
+use applet_types::{TenantId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
@@ -30,52 +31,6 @@ const MAX_BYTES: usize = 8 << 10;
 /// memory starts over, which costs a signature check each.
 const REMEMBERED: usize = 10_000;
 const REMEMBERED_BYTES: usize = 1 << 10;
-
-/// What somebody is to a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Decides about applets.
-    Admin,
-    /// Uses applets.
-    Member,
-    /// The host platform itself.
-    Platform,
-}
-
-impl std::str::FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "admin" => Ok(Self::Admin),
-            "member" => Ok(Self::Member),
-            "platform" => Ok(Self::Platform),
-            _ => Err(format!("`{text}` is not a role: admin, member, platform")),
-        }
-    }
-}
-
-/// Whoever a valid token speaks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caller {
-    /// The tenant they act in.
-    pub tenant: TenantId,
-    /// Who they are.
-    pub user: UserId,
-    /// What they are to the tenant.
-    pub role: Role,
-}
-
-impl Caller {
-    /// On whose behalf an invocation runs.
-    pub const fn actor(&self) -> Actor {
-        match self.role {
-            Role::Platform => Actor::Platform,
-            Role::Admin | Role::Member => Actor::User(self.user),
-        }
-    }
-}
 
 /// Why a token is refused. Says no more than its holder knows anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

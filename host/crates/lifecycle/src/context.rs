@@ -1,6 +1,6 @@
 //! Who asks for an operation.
 
-use applet_types::{Actor, RequestId, TenantId, UserId};
+use applet_types::{Actor, Caller, RequestId, Role, TenantId, UserId};
 
 use crate::LifecycleError;
 
@@ -30,6 +30,16 @@ pub struct OpContext {
 }
 
 impl OpContext {
+    /// What operations want to know of a caller.
+    pub const fn of(caller: &Caller, request: RequestId) -> Self {
+        let standing = match caller.role {
+            Role::Admin => Standing::Admin,
+            Role::Member => Standing::Member,
+            Role::Platform => Standing::Platform,
+        };
+        Self { request, tenant: caller.tenant, actor: caller.actor(), standing }
+    }
+
     /// The user who asks, if it is one.
     pub const fn user(&self) -> Option<UserId> {
         self.actor.user()

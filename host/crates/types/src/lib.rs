@@ -9,6 +9,7 @@
 mod asset;
 mod audit;
 mod budget;
+mod calls;
 mod error;
 mod fair;
 mod grants;
@@ -25,6 +26,7 @@ mod variables;
 pub use asset::{AssetPath, InvalidAssetPath};
 pub use audit::{AuditRecord, AuditedOperation};
 pub use budget::{Budget, Usage};
+pub use calls::{CallError, Caller, HookRequest, Hooks, Reply, Role};
 pub use error::{Blame, ErrorCode, ErrorGroup, Failure, Span};
 pub use fair::{Mixture, Turns, leaves_room};
 pub use grants::{Columns, Grants, GrantsBuilder, GrantsDigest, Operation, TableGrant};

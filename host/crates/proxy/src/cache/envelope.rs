@@ -14,8 +14,9 @@ use super::key::{Digest, Stamp};
 use super::watch::Epoch;
 
 /// The first byte; another layout gets another number.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const NONCE: usize = 24;
+const EPOCH: usize = 24;
 const STAMP: usize = 16;
 /// How far ahead the clock of the host that stored an answer may be.
 const SKEW: Duration = Duration::from_secs(30);
@@ -32,7 +33,7 @@ pub(super) struct Binding<'a> {
 /// Why an envelope is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unusable {
-    /// It says itself that it was stored in another state: a table was written since.
+    /// It says itself that it was stored in another state: something was written since.
     Stale,
     /// Its time is over.
     Expired,
@@ -48,7 +49,7 @@ impl Sealer {
         Self(XChaCha20Poly1305::new(key.into()))
     }
 
-    /// The envelope: version, nonce, number of stamps, stamps, sealed expiry and answer. `None` for an answer
+    /// The envelope: version, nonce, epoch, number of stamps, stamps, sealed expiry and answer. `None` for an answer
     /// that has no place in it.
     pub(super) fn seal(
         &self,
@@ -61,9 +62,11 @@ impl Sealer {
         let count = u8::try_from(binding.stamps.len()).ok()?;
         let aad = bound_to(binding);
         let sealed = self.0.encrypt(&XNonce::from(nonce), Payload { msg: &plain, aad: &aad }).ok()?;
-        let mut envelope = Vec::with_capacity(2 + NONCE + binding.stamps.len() * STAMP + sealed.len());
+        let mut envelope =
+            Vec::with_capacity(2 + NONCE + EPOCH + binding.stamps.len() * STAMP + sealed.len());
         envelope.push(VERSION);
         envelope.extend_from_slice(&nonce);
+        envelope.extend_from_slice(&binding.epoch.to_bytes());
         envelope.push(count);
         for stamp in binding.stamps {
             envelope.extend_from_slice(stamp);
@@ -85,9 +88,11 @@ impl Sealer {
             return Err(Unusable::Forged);
         }
         let nonce: [u8; NONCE] = rest.array().ok_or(Unusable::Forged)?;
+        let epoch: [u8; EPOCH] = rest.array().ok_or(Unusable::Forged)?;
         let count = usize::from(rest.u8().ok_or(Unusable::Forged)?);
         let stamps = rest.take(count * STAMP).ok_or(Unusable::Forged)?;
-        if stamps != binding.stamps.as_flattened() {
+        // The epoch moves on without the stamps, when somebody writes whom Redis does not hear.
+        if epoch != binding.epoch.to_bytes() || stamps != binding.stamps.as_flattened() {
             return Err(Unusable::Stale);
         }
         let aad = bound_to(binding);
@@ -287,11 +292,14 @@ mod tests {
         let other_key = Binding { digest: &[8; 32], ..binding };
         assert_eq!(open(&other_key, &envelope), Err(Unusable::Forged));
         let other_epoch = Binding { epoch: epoch(2), ..binding };
-        assert_eq!(open(&other_epoch, &envelope), Err(Unusable::Forged));
+        assert_eq!(open(&other_epoch, &envelope), Err(Unusable::Stale), "an honest old one is no alarm");
+        let mut moved = envelope.clone();
+        moved[1 + 24..1 + 24 + 24].copy_from_slice(&epoch(2).to_bytes());
+        assert_eq!(open(&other_epoch, &moved), Err(Unusable::Forged), "old value under a newer epoch");
         let newer = Binding { stamps: &new, ..binding };
         assert_eq!(open(&newer, &envelope), Err(Unusable::Stale), "it says itself that it is old");
         let mut relabelled = envelope.clone();
-        relabelled[2 + 24 + 16..2 + 24 + 32].copy_from_slice(&new[1]);
+        relabelled[2 + 48 + 16..2 + 48 + 32].copy_from_slice(&new[1]);
         assert_eq!(open(&newer, &relabelled), Err(Unusable::Forged), "old value under a newer generation");
         assert_eq!(Sealer::new(&[2; 32]).open(&binding, &envelope, now(), TTL), Err(Unusable::Forged));
     }
