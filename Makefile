@@ -4,7 +4,7 @@
 CARGO ?= cargo
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/debug
 
-.PHONY: demo test test-long check build program samples guests setup regen bench bench-http bench-neighbours
+.PHONY: book demo test test-long check build program samples guests setup regen bench bench-http bench-neighbours
 
 demo: program samples
 	$(PROFILE_DIR)/applet demo
@@ -41,6 +41,10 @@ guests: setup
 
 setup:
 	@host/setup.sh
+
+# The book as HTML, in target/book.
+book:
+	host/docs/build-book.sh $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/book
 
 regen: build
 	UPDATE_GOLDEN=1 host/with-postgres.sh $(CARGO) test-all

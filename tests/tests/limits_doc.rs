@@ -31,7 +31,10 @@ fn table(
         assert!(value(&default) <= value(&maximum), "{name}");
         let most =
             if default.get(name) == maximum.get(name) { "same".into() } else { value(&maximum).to_string() };
-        writeln!(text, "| `{name}` | {} | {most} |{meaning} |", value(&default)).unwrap();
+        // Where the specification says so is for those who change the code.
+        let (plain, rest) = meaning.split_once(" (S").unwrap_or((meaning, ""));
+        let rest = rest.split_once(')').map_or("", |(_, rest)| rest);
+        writeln!(text, "| `{name}` | {} | {most} |{plain}{rest} |", value(&default)).unwrap();
     }
 }
 
@@ -41,8 +44,6 @@ fn documented_limits_are_those_that_ship() {
     let mut text = String::from(
         "# Limits\n\nThe operator may raise a limit up to its maximum, in the configuration file or by an \
          environment variable (`applet help config`);\na manifest and an admin only lower it. Made by `make regen`.\n\n\
-         Where section 3 of LIMITS-AND-FAULTS names no maximum, the one here is ours: a small multiple of the \
-         default, or the default\nitself where the limit bounds recursion or memory before any check has run.\n\n\
          An installation is held to what was approved: raising a limit reaches it with its next approval, \
          lowering one at once.\n",
     );

@@ -9,8 +9,6 @@
 )]
 
 use std::fs::{File, read_to_string};
-use std::net::TcpListener;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -265,43 +263,6 @@ fn a_build_tells_what_the_manifest_lists_and_the_applet_lacks() {
     let told = build(&guest, &folder.path().join("none.yaml"), "snippets/index.ts", &out).unwrap_err();
     assert!(told.contains("cannot read") && !told.contains("node:"), "{told}");
     assert!(!out.exists());
-}
-
-/// The blocks of this kind in a section of Markdown.
-fn blocks(section: &str, kind: &str) -> Vec<String> {
-    let fence = format!("\n```{kind}\n");
-    let inside = section.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned());
-    inside.collect()
-}
-
-/// Spec: S4.39, S4.70, S4x.8. The README's tutorial, word for word, in one shell.
-#[test]
-fn the_tutorial_works_when_it_is_pasted() {
-    if let Err(reason) = installed(&sdk()) {
-        return skipped(&reason);
-    }
-    let readme = read_to_string(sdk().join("README.md")).unwrap();
-    let section = readme.split("\n## Five minutes\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(folder.path().join("target/debug")).unwrap();
-    symlink(applet(), folder.path().join("target/debug/applet")).unwrap();
-    symlink(repository().join("sdk"), folder.path().join("sdk")).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut script = String::from(
-        "set -eu -o pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf \"$APPLET_DATA\"' EXIT\n",
-    );
-    script.push_str(&blocks(section, "sh").join("\n").replace("8080", &port.to_string()));
-    let mut shell = Command::new("bash");
-    shell.arg("-c").arg(&script).current_dir(folder.path());
-    shell.env_remove("DATABASE_URL").env_remove("APPLET_TOKEN").env_remove("APPLET_DATA");
-    let text = printed(&mut shell);
-    let mut rest = text.as_str();
-    for line in blocks(section, "text").iter().flat_map(|block| block.lines()) {
-        for part in line.split('…') {
-            let at = rest.find(part).unwrap_or_else(|| panic!("`{line}` is not in\n{text}"));
-            rest = rest.get(at + part.len()..).unwrap();
-        }
-    }
 }
 
 /// Compares with a file of the repository, or writes it.

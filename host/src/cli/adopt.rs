@@ -22,15 +22,15 @@ use crate::output::{CommandError, Output, Table};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  applet adopt --database-url postgres://postgres@localhost/crm      what would change; changes nothing
-  applet adopt --database-url … --approve DIGEST                     exactly that, or nothing
-  applet adopt --database-url … --yes                                whatever the plan is now
-  applet adopt --database-url … --undo                               everything as it was before
+  applet adopt --database-url postgres://postgres@localhost/crm   what would change; changes nothing
+  applet adopt --database-url … --approve DIGEST                  exactly that, or nothing
+  applet adopt --database-url … --yes                             whatever the plan is now
+  applet adopt --database-url … --undo                            everything as it was before
   applet --json adopt --database-url …
 
-Every table with a tenant gets row security with a policy for applets, and one that leaves every role with
-rights there today all of its rows. PUBLIC loses what applets must not have; every other role that works
-in the database gets the same by name. All of it happens in one transaction.")]
+Every table with a tenant gets row security with a policy for applets, and one that leaves every
+role with rights there today all of its rows. PUBLIC loses what applets must not have; every other
+role that works in the database gets the same by name. All of it happens in one transaction.")]
 pub(crate) struct Adopt {
     #[command(flatten)]
     place: Place,

@@ -32,10 +32,11 @@ Examples:
   applet audit export --out trail.jsonl
   applet audit verify --file trail.jsonl --public-key \"$(applet audit key)\"
 
-The trail is that of the token's tenant; it takes an admin's token. Records are chained by their hashes. A
-chain shows every change of what it holds; that its end was cut off, or all of it made anew, shows against
-heads that were signed before: a host that serves signs them hourly into its data directory, and every export
-has one. Whoever has both the database and the key in the data directory can forge either.")]
+The trail is that of the token's tenant; it takes an admin's token. Records are chained by their
+hashes. A chain shows every change of what it holds; that its end was cut off, or all of it made
+anew, shows against heads that were signed before: a host that serves signs them hourly into its
+data directory, and every export has one. Whoever has both the database and the key in the data
+directory can forge either.")]
 pub(crate) struct Audit {
     #[command(subcommand)]
     action: Action,

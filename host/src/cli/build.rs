@@ -21,8 +21,8 @@ Examples:
   applet build ~/applets/invoice-reminder
   applet submit target/invoice-reminder-0.1.0.applet
 
-The language is told by the project's files: Cargo.toml, package.json, pyproject.toml, go.mod, or a Makefile or
-build.sh that leaves a component in target/ or dist/.")]
+The language is told by the project's files: Cargo.toml, package.json, pyproject.toml, go.mod, or
+a Makefile or build.sh that leaves a component in target/ or dist/.")]
 pub(crate) struct Build {
     /// The project's folder, or one inside it.
     #[arg(value_name = "DIR")]

@@ -17,8 +17,8 @@ Examples:
   APPLET_LIMITS_HOST_SESSIONS=60 applet config
   applet --json config
 
-Flags count most, then environment variables, then the file, then the defaults. A limit's variable is its
-path in upper case: `limits.host.sessions` is APPLET_LIMITS_HOST_SESSIONS.")]
+Flags count most, then environment variables, then the file, then the defaults. A limit's variable
+is its path in upper case: `limits.host.sessions` is APPLET_LIMITS_HOST_SESSIONS.")]
 pub(crate) struct ConfigCommand {
     #[command(flatten)]
     place: Place,

@@ -46,8 +46,9 @@ Examples:
   curl -d '{\"body\": \"Call Anna\"}' http://127.0.0.1:8080/alder/add
   applet --json dev | jq 'select(.event == \"request\").statements[].rewritten'
 
-The tenants are `alder` and `birch`, with the demo's CRM tables; tests/seed.sql makes others, at every start. All
-permissions that the manifest asks for are granted. The database is in .applet/dev and is kept between runs.")]
+The tenants are `alder` and `birch`, with the demo's CRM tables; tests/seed.sql makes others, at
+every start. All permissions that the manifest asks for are granted. The database is in
+.applet/dev and is kept between runs.")]
 pub(crate) struct Dev {
     /// The project's folder, or one inside it.
     #[arg(value_name = "DIR")]

@@ -65,18 +65,29 @@ impl Doctor {
         output.result(
             &json!({
                 "report": report, "problems": problems, "transport": transport, "cache": cache.value,
-                "tools": needed,
+                "tools": needed, "autogroup": is_autogrouped(),
             }),
             format_args!(
-                "PostgreSQL {}, over {transport}\n{}\n{}{}\n\n{table}\n{advice}",
+                "PostgreSQL {}, over {transport}\n{}\n{}{}{}\n\n{table}\n{advice}",
                 report.version,
                 cache.text,
                 tenant_form(&report),
+                if is_autogrouped() { AUTOGROUP } else { "" },
                 found(&needed)
             ),
         );
         Ok(if problems.is_empty() && cache.works { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+/// No problem of the database's, and none where something else divides the CPU (a control group for each
+/// service): so it is said, and is no reason to fail.
+const AUTOGROUP: &str = "\nCPU: `kernel.sched_autogroup_enabled` is 1, so every session of a PostgreSQL on this \
+    machine may take as much as this whole host: set it to 0, or give both a control group with a CPU weight";
+
+/// Whether this kernel divides CPU by terminal sessions before it looks at priorities (sched(7)).
+fn is_autogrouped() -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/sched_autogroup_enabled").is_ok_and(|value| value.trim() == "1")
 }
 
 fn missing(tool: &Tool) -> String {

@@ -155,6 +155,8 @@ pub(crate) fn failed(error: CallError) -> CommandError {
     match error {
         CallError::Hook(HookError::Host(failure)) => failure.into(),
         CallError::Hook(HookError::Applet { code, message }) => {
+            // SDKs begin an error of the host's, passed on, with its code.
+            let message = message.strip_prefix(&format!("{code}: ")).unwrap_or(&message);
             CommandError::Refused { code: "applet-error", message: format!("{code}: {message}") }
         }
         CallError::Hook(HookError::NoSuchHook(_)) => {

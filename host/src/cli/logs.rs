@@ -19,12 +19,12 @@ use crate::socket;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  applet logs                             in a project that `applet dev` runs, or where a host serves
+  applet logs                           in a project that `applet dev` runs, or where a host serves
   applet logs ai-chat --follow --level warn
   applet --json logs --tenant 11111111-1111-4111-8111-111111111111 | jq .text
 
-A host keeps the last 2,000 lines in memory. All of them are also in its own log, under the target `applet`:
-APPLET_LOG=applet=debug applet serve.")]
+A host keeps the last 2,000 lines in memory. All of them are also in its own log, under the target
+`applet`: APPLET_LOG=applet=debug applet serve.")]
 pub(crate) struct Logs {
     #[command(flatten)]
     place: Place,

@@ -22,8 +22,8 @@ Examples:
   applet new my-chat --example ai-chat
   applet new invoice-reminder --dir ~/applets/reminder
 
-Then, in the new folder: `applet dev`, `applet test`, `applet build`. The SDK comes with this program and is
-unpacked into the project; --sdk names another one.")]
+Then, in the new folder: `applet dev`, `applet test`, `applet build`. The SDK comes with this
+program and is unpacked into the project; --sdk names another one.")]
 pub(crate) struct New {
     /// The applet's id: kebab-case, 3 to 50 characters.
     #[arg(value_name = "NAME")]

@@ -20,8 +20,8 @@ Examples:
   applet package --manifest manifest.yaml \\
     --component target/wasm32-wasip2/release/ai_chat.wasm -o ai-chat.applet
 
-A core module for wasm32-wasip1 with our world embedded is wrapped into a component. Files that the manifest
-lists under `assets` are read from its folder. See host/docs/packages.md.")]
+A core module for wasm32-wasip1 with our world embedded is wrapped into a component. Files that
+the manifest lists under `assets` are read from its folder. See host/docs/packages.md.")]
 pub(crate) struct Package {
     /// The manifest.
     #[arg(long, value_name = "FILE")]

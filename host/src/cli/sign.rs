@@ -62,7 +62,8 @@ Examples:
   applet verify ai-chat.applet --signer ed25519:8a88… --digest sha256:4bf5…
   applet verify ai-chat.applet                  who has signed it? Anybody can make a key
 
-Succeeds if every signature is one over this package and, of those named by --signer, each has signed it.")]
+Succeeds if every signature is one over this package and, of those named by --signer, each has
+signed it.")]
 pub(crate) struct Verify {
     /// The package.
     #[arg(value_name = "PACKAGE")]

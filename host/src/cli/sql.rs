@@ -24,7 +24,8 @@ Examples:
   applet sql … --param 7 'SELECT * FROM chats WHERE client_id = $1'
   applet sql … --jsonl < statements.jsonl
 
-With --jsonl, each line of standard input is {\"id\", \"sql\", \"params\": […]} and is answered with one line.")]
+With --jsonl, each line of standard input is {\"id\", \"sql\", \"params\": […]} and is answered
+with one line.")]
 pub(crate) struct Sql {
     #[command(flatten)]
     database: AsApplet,

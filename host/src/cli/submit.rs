@@ -22,7 +22,8 @@ Examples:
   applet submit oci://registry.example/acme/ai-chat@sha256:91c0…
   applet submit oci://registry.example/acme/ai-chat:1.0.0 --digest sha256:4bf5…
 
-What may be submitted is the operator's policy, `packages` in the configuration: host/docs/packages.md.")]
+What may be submitted is the operator's policy, `packages` in the configuration:
+host/docs/packages.md.")]
 pub(crate) struct Submit {
     #[command(flatten)]
     operator: Operator,

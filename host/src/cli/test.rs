@@ -44,8 +44,8 @@ A file of tests:
     payload: { body: \"\" }
     error: empty-note
 
-The tables are the demo's and the applet's own, as they are after its install; tests/seed.sql makes others.
-Exit code 1: a test failed, or a tenant saw another's rows.")]
+The tables are the demo's and the applet's own, as they are after its install; tests/seed.sql
+makes others. Exit code 1: a test failed, or a tenant saw another's rows.")]
 pub(crate) struct Test {
     /// The project's folder, or one inside it.
     #[arg(value_name = "DIR")]

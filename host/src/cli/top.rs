@@ -31,8 +31,8 @@ Examples:
   applet top --applet ai-chat --once
   applet --json top --once | jq '.hosts[].installations[] | select(.circuit.state == \"open\")'
 
-refused/s counts calls + statements; sessions are in use + waiting. The data directory decides who may
-look: nothing of this is open to tenants. Hosts on other machines are asked there.")]
+refused/s counts calls + statements; sessions are in use + waiting. The data directory decides who
+may look: nothing of this is open to tenants. Hosts on other machines are asked there.")]
 pub(crate) struct Top {
     #[command(flatten)]
     place: Place,

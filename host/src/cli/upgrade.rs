@@ -24,8 +24,8 @@ Examples:
   applet upgrade ai-chat --workspace … --keep-grants       new code under the permissions it has now
   applet upgrade ai-chat --workspace … --give-up           end one that failed half-way
 
-When a version asks for more, it says what; `applet plan` shows the difference, `applet approve` grants it,
-and the same command again upgrades.")]
+When a version asks for more, it says what; `applet plan` shows the difference, `applet approve`
+grants it, and the same command again upgrades.")]
 pub(crate) struct Upgrade {
     #[command(flatten)]
     change: Change,

@@ -93,6 +93,7 @@ fn invocation(recording: &Recording, grants: Arc<Grants>) -> Invocation {
         installation: head.installation,
         actor: head.user.map_or(Actor::Platform, Actor::User),
         locale: head.locale.clone(),
+        variables: Arc::new(head.variables.clone()),
         grants,
         deadline: Instant::now(),
         limits: Arc::new(limits),

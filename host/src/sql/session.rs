@@ -151,6 +151,7 @@ fn invocation(opening: &Opening<'_>, grants: Arc<Grants>) -> Invocation {
         locale: "en".to_owned(),
         grants,
         limits: Arc::new(opening.manifest.limits(&opening.limits.of_invocations())),
+        variables: Arc::default(),
         deadline: Instant::now(),
         budget: Arc::new(Budget::default()),
     }

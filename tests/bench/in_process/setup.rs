@@ -186,6 +186,7 @@ pub(crate) fn invocation(manifest: &ValidatedManifest, grants: &Arc<Grants>, ten
         grants: Arc::clone(grants),
         deadline: Instant::now() + Duration::from_millis(limits.execution.wall_ms),
         limits: Arc::new(limits),
+        variables: Arc::default(),
         budget: Arc::new(Budget::default()),
     }
 }

@@ -133,6 +133,7 @@ impl Worker {
             locale: "en".to_owned(),
             grants: Arc::clone(&self.grants),
             limits: Arc::new(Limits::default()),
+            variables: Arc::default(),
             deadline: Instant::now() + Duration::from_secs(20),
             budget: Arc::new(Budget::default()),
         }

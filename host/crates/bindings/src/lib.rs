@@ -1,4 +1,4 @@
-//! What `bindgen!` makes of `wit/applet-host@0.1.0`, and nothing else: the macro is dear to compile, so
+//! What `bindgen!` makes of `wit`, and nothing else: the macro is dear to compile, so
 //! nothing that changes often lives beside it.
 //!
 //! *Invariant:* no behaviour here. `applet-runtime` implements the `Host` traits and looks the exported
@@ -23,6 +23,8 @@ mod generated {
         require_store_data_send: true,
     });
 }
+
+pub mod foreign;
 
 pub use generated::applet::host::{context, db, hook_types, log, types};
 pub use generated::exports::applet::host::{

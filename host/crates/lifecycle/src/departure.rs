@@ -219,7 +219,8 @@ impl<'a> Departure<'a> {
         if self.lifecycle.admit_running(applet, package.digest).is_err() {
             return Ok(None);
         }
-        let limits = load(&package.manifest)?.limits(&self.lifecycle.parts.limits);
+        let manifest = load(&package.manifest)?;
+        let limits = manifest.limits(&self.lifecycle.parts.limits);
         Ok(Some(Invocation {
             request,
             tenant,
@@ -232,6 +233,7 @@ impl<'a> Departure<'a> {
             grants: Arc::new(grants),
             deadline: (self.lifecycle.parts.now)() + Duration::from_millis(limits.execution.wall_ms),
             limits: Arc::new(limits),
+            variables: Arc::new(manifest.variables().clone()),
             budget: Arc::new(Budget::default()),
         }))
     }

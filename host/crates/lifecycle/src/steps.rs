@@ -248,6 +248,7 @@ impl<'a> Work<'a> {
             grants: Arc::clone(self.plan.grants()),
             deadline: (self.lifecycle.parts.now)() + Duration::from_millis(limits.execution.wall_ms),
             limits: Arc::new(limits),
+            variables: Arc::new(target.manifest.variables().clone()),
             budget: Arc::new(Budget::default()),
         }
     }

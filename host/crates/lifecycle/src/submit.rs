@@ -16,6 +16,9 @@ const INTERFACES: &str = "applet:host/";
 /// The interface through which named hooks are called.
 const NAMED_HOOKS: &str = "named-hooks";
 
+/// What answers named hooks as well: a handler of HTTP requests, in versions that fit.
+const REQUEST_HANDLER: &str = "wasi:http/incoming-handler@0.2.";
+
 impl Lifecycle {
     /// Checks a package and keeps it: the manifest, that it carries the files which the manifest lists, its
     /// signatures, the operator's policy, the component (compiled in a process of its own), and that every hook
@@ -57,6 +60,7 @@ impl Lifecycle {
             .submit(&NewApplet {
                 id: manifest.id(),
                 version: manifest.version(),
+                variables: manifest.variables(),
                 package,
                 source,
                 submitted_by: ctx.user(),
@@ -110,7 +114,8 @@ fn missing_hooks(hooks: &Hooks, exports: &[String]) -> Vec<String> {
     };
     let lifecycle = hooks.lifecycle().map(LifecycleHook::as_str).filter(|hook| !exported(hook));
     let mut missing: Vec<String> = lifecycle.map(str::to_owned).collect();
-    if !exported(NAMED_HOOKS) {
+    let handles_requests = exports.iter().any(|export| export.starts_with(REQUEST_HANDLER));
+    if !exported(NAMED_HOOKS) && !handles_requests {
         missing.extend(hooks.named().map(|hook| hook.name().as_str().to_owned()));
     }
     missing

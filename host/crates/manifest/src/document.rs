@@ -3,6 +3,8 @@
 //!
 //! A field is `None` when it is absent, or when it was unreadable and has been reported.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -56,6 +58,11 @@ pub(crate) struct Manifest {
     /// How reads may be cached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cache: Option<Cache>,
+    /// Texts that the component may look up: by `wasi:config`, as variables of Spin, or in its environment. The
+    /// same for every tenant, and no place for secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(crate) variables: BTreeMap<String, Option<String>>,
     /// Limits lower than the host's.
     #[serde(default)]
     pub(crate) limits: Limits,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use applet_types::{
     AppletId, AssetPath, CacheLimits, Columns, Grants, HookName, Limits, Operation, SqlName, TableGrant,
-    Version,
+    Variables, Version,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -45,6 +45,7 @@ pub(crate) struct Header {
 pub(crate) struct Settings {
     pub(crate) instances: Instances,
     pub(crate) cache: Option<Cache>,
+    pub(crate) variables: Variables,
     pub(crate) limits: Limits,
 }
 
@@ -107,6 +108,11 @@ impl ValidatedManifest {
     /// How reads may be cached, if at all.
     pub const fn cache(&self) -> Option<Cache> {
         self.settings.cache
+    }
+
+    /// What its component may look up.
+    pub const fn variables(&self) -> &Variables {
+        &self.settings.variables
     }
 
     /// `host` with every limit that the manifest lowers lowered, never above `host`; how far it asks for

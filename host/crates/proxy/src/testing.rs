@@ -285,6 +285,7 @@ pub(crate) fn invocation(applet: &str, tenant: TenantId, grants: Grants) -> Invo
         locale: "en".to_owned(),
         grants: Arc::new(grants),
         limits: Arc::new(Limits::default()),
+        variables: Arc::default(),
         deadline: Instant::now() + Duration::from_secs(10),
         budget: Arc::new(Budget::default()),
     }

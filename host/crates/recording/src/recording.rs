@@ -5,7 +5,7 @@ use std::fmt;
 use applet_catalog::Catalog;
 use applet_types::{
     AppletId, ComponentDigest, Encoding, Failure, Grants, HookError, HookName, InstallationId, Limits,
-    Outcome, RequestId, Statement, TenantId, Usage, UserId, Version, WorkspaceId,
+    Outcome, RequestId, Statement, TenantId, Usage, UserId, Variables, Version, WorkspaceId,
 };
 use chrono::{DateTime, Utc};
 
@@ -60,6 +60,8 @@ pub struct Head {
     pub user: Option<UserId>,
     /// The user's language.
     pub locale: String,
+    /// What its manifest tells it as variables.
+    pub variables: Variables,
     /// The hook.
     pub hook: HookName,
     /// Its argument, JSON text.

@@ -29,6 +29,7 @@ pub(crate) fn head() -> Head {
         request: RequestId::new(Uuid::from_u128(4)),
         user: None,
         locale: "en".to_owned(),
+        variables: applet_types::Variables::default(),
         hook: "list".parse().unwrap(),
         payload: r#"{"name":"Anna Alder","id":41}"#.to_owned(),
         grants: Grants::builder().build(),

@@ -35,7 +35,7 @@ fn clients(number: u32) -> Outcome {
             cells.cell(text.as_bytes());
         }
     }
-    let columns = names.map(|name| Column { name: name.to_owned(), kind: kind(name) }).into();
+    let columns = names.map(|name| Column { name: name.to_owned(), kind: kind(name), element: None }).into();
     Outcome {
         rows: RowSet { columns, count: number, truncated: false, data: cells.finish() },
         affected: number.into(),
@@ -95,6 +95,7 @@ impl Bench {
             locale: "en".to_owned(),
             grants: Arc::new(Grants::builder().build()),
             limits: Arc::new(Limits::default()),
+            variables: Arc::default(),
             deadline: Instant::now() + Duration::from_secs(10),
             budget: Arc::default(),
         };

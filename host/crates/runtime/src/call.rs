@@ -101,7 +101,8 @@ impl Means {
         let log = CappedLog::new(Arc::clone(call), Arc::clone(&self.log));
         let database = Arc::clone(&self.database);
         let (call, meter, given) = (Arc::clone(call), Arc::clone(meter), self.given.as_ref());
-        let store = Guest::store(&self.engine, call, database, log, meter, given);
+        let told = Arc::clone(&self.component.told);
+        let store = Guest::store(&self.engine, call, database, log, meter, told, given);
         Instance::new(store, self.digest)
     }
 }

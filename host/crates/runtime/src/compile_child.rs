@@ -15,7 +15,7 @@ use wasmtime::component::Component;
 
 use crate::compile::{Interfaces, Verdict};
 use crate::engine;
-use crate::interfaces::unserved;
+use crate::interfaces::refusal;
 
 /// How much less urgent than the host the child is.
 const NICENESS: i32 = 10;
@@ -76,11 +76,21 @@ fn run(arguments: &Arguments) -> io::Result<()> {
             fs::write(&arguments.output, code)?;
             Verdict::Accepted(interfaces)
         }
-        Err(reason) => {
-            Verdict::Refused(reason.chars().take(MAX_REASON).flat_map(char::escape_debug).collect())
-        }
+        Err(reason) => Verdict::Refused(printable(&reason)),
     };
     serde_json::to_writer(io::stdout().lock(), &verdict).map_err(io::Error::other)
+}
+
+/// Part of a reason may come out of the component.
+fn printable(reason: &str) -> String {
+    let mut text = String::with_capacity(reason.len());
+    for letter in reason.chars().take(MAX_REASON) {
+        match letter {
+            '\'' | '"' => text.push(letter),
+            letter => text.extend(letter.escape_debug()),
+        }
+    }
+    text
 }
 
 fn limit(resource: Resource, most: u64) -> io::Result<()> {
@@ -89,18 +99,50 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
 
 fn compile(bytes: &[u8], functions: u32) -> Result<(Interfaces, Vec<u8>), String> {
     check_shape(bytes, functions)?;
+    // Before it is validated: what comes with interfaces that are not served, async functions above all, is not
+    // valid here, and the name of the interface tells more than that.
+    let (imports, exports) = outer_names(bytes)?;
+    if let Some(reason) = refusal(&imports, &exports) {
+        return Err(reason);
+    }
     let broken = |error: wasmtime::Error| format!("the component is not valid: {error:#}");
     let engine = Engine::new(&engine::compiling()).map_err(broken)?;
     let component = Component::new(&engine, bytes).map_err(broken)?;
     let kind = component.component_type();
     let imports: Vec<_> = kind.imports(&engine).map(|(name, _)| name.to_owned()).collect();
-    let exports = kind.exports(&engine).map(|(name, _)| name.to_owned()).collect();
-    let unserved = unserved(&imports);
-    if !unserved.is_empty() {
-        return Err(format!("the component imports what this host does not offer: {}", unserved.join(", ")));
+    let exports: Vec<_> = kind.exports(&engine).map(|(name, _)| name.to_owned()).collect();
+    if let Some(reason) = refusal(&imports, &exports) {
+        return Err(reason);
     }
     let code = component.serialize().map_err(broken)?;
     Ok((Interfaces { imports, exports }, code))
+}
+
+/// What the component itself imports and exports, by name; not what is nested in it.
+fn outer_names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), String> {
+    let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0_u32);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(|error| broken_binary(&error))? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                for import in section {
+                    imports.push(import.map_err(|error| broken_binary(&error))?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 1 => {
+                for export in section {
+                    exports.push(export.map_err(|error| broken_binary(&error))?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((imports, exports))
+}
+
+fn broken_binary(error: &wasmparser::BinaryReaderError) -> String {
+    format!("not WebAssembly: {}", error.message())
 }
 
 /// Cheap checks before the compiler sees it: a component, with not too many functions.
@@ -108,7 +150,7 @@ fn check_shape(bytes: &[u8], most: u32) -> Result<(), String> {
     let mut functions = 0_u32;
     let mut outermost = None;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|error| format!("not WebAssembly: {}", error.message()))? {
+        match payload.map_err(|error| broken_binary(&error))? {
             Payload::Version { encoding, .. } => drop(outermost.get_or_insert(encoding)),
             Payload::FunctionSection(section) => functions = functions.saturating_add(section.count()),
             _ => {}

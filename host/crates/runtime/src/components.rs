@@ -21,6 +21,7 @@ use crate::guest::Guest;
 use crate::hooks::Hooks;
 use crate::load;
 use crate::seal::Seal;
+use crate::spin::Told;
 
 pub(crate) struct Components {
     disk: Arc<Disk>,
@@ -34,6 +35,8 @@ pub(crate) struct Components {
 /// A component that can be instantiated.
 pub(crate) struct Loaded {
     pub(crate) hooks: Hooks,
+    /// What its developers were told.
+    pub(crate) told: Arc<Told>,
     interfaces: Interfaces,
 }
 
@@ -179,7 +182,7 @@ impl Disk {
             .and_then(|component| self.linker.instantiate_pre(&component))
             .map(Hooks::of);
         match prepared {
-            Ok(hooks) => Ok(Some(Loaded { hooks, interfaces })),
+            Ok(hooks) => Ok(Some(Loaded { hooks, told: Arc::default(), interfaces })),
             Err(error) => {
                 tracing::warn!(target: "runtime.components", %digest, cause = %error, "component cannot be linked");
                 Ok(None)

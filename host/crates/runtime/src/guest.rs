@@ -9,9 +9,11 @@ use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::engine::{CORE_INSTANCES, MEMORIES, TABLES};
+use crate::http::Exchange;
 use crate::log::CappedLog;
 use crate::meter::Meter;
 use crate::nature::Given;
+use crate::spin::Told;
 use crate::wasi;
 
 /// Why the host ended a guest. Thrown through the guest as a trap, so that nothing of it runs on.
@@ -33,6 +35,12 @@ pub(crate) struct Guest {
     pub(crate) log: CappedLog,
     /// Transactions that are open now.
     pub(crate) transactions: u32,
+    /// Connections of Spin's that are open now.
+    pub(crate) connections: u32,
+    /// The request that is being answered, if the component answers requests.
+    pub(crate) http: Exchange,
+    /// What developers were told about this component.
+    pub(crate) told: Arc<Told>,
     pub(crate) space: Space,
     meter: Arc<Meter>,
     wasi: WasiCtx,
@@ -52,6 +60,7 @@ impl Guest {
         database: Arc<dyn Database>,
         log: CappedLog,
         meter: Arc<Meter>,
+        told: Arc<Told>,
         given: Option<&Given>,
     ) -> Store<Self> {
         let limits = call.limits.execution.clone();
@@ -59,8 +68,21 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
         let space = Space::new(limits.memory_bytes, limits.table_elements, Arc::clone(&call.budget));
-        let wasi = wasi::context(&log, given);
-        let guest = Self { call, database, table, log, transactions: 0, space, meter, wasi };
+        let wasi = wasi::context(&log, &call.variables, given);
+        let http = Exchange::default();
+        let guest = Self {
+            call,
+            database,
+            table,
+            log,
+            transactions: 0,
+            connections: 0,
+            http,
+            told,
+            space,
+            meter,
+            wasi,
+        };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.space);
         store.set_hostcall_fuel(limits.host_call_bytes);

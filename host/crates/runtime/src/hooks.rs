@@ -1,12 +1,14 @@
 //! The hooks of a component. Each is an interface of its own and optional, so they are looked up one by one.
 
+use applet_bindings::foreign::http::exports::wasi::http::incoming_handler;
 use applet_bindings::hook_types::HookError as Refusal;
 use applet_bindings::{named_hooks, on_disable, on_enable, on_install, on_uninstall, on_upgrade};
-use applet_types::{HookCall, HookError};
+use applet_types::{HookCall, HookError, HookName};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::guest::Guest;
+use crate::http;
 
 /// What an SDK answers for a named hook that it does not know; part of `hooks.wit`.
 const NO_SUCH_HOOK: &str = "no-such-hook";
@@ -23,13 +25,19 @@ pub(crate) struct Hooks {
     enable: Option<on_enable::GuestIndices>,
     disable: Option<on_disable::GuestIndices>,
     named: Option<named_hooks::GuestIndices>,
+    http: Option<incoming_handler::GuestIndices>,
 }
 
 /// What a hook gave, or why there is none.
 pub(crate) type Answer = Result<String, HookError>;
 
-/// The named hooks of an instance, ready to be called.
-pub(crate) type NamedHooks = named_hooks::Guest;
+/// What an instance answers named hooks with, ready to be called.
+pub(crate) enum NamedHooks {
+    /// Our own interface.
+    Ours(named_hooks::Guest),
+    /// A handler of requests, which the hooks make.
+    Http(incoming_handler::Guest),
+}
 
 /// Instantiates and calls one lifecycle hook. A macro, because each interface has types of its own.
 macro_rules! lifecycle {
@@ -51,6 +59,7 @@ impl Hooks {
             enable: on_enable::GuestIndices::new(&pre).ok(),
             disable: on_disable::GuestIndices::new(&pre).ok(),
             named: named_hooks::GuestIndices::new(&pre).ok(),
+            http: incoming_handler::GuestIndices::new(&pre).ok(),
             pre,
         }
     }
@@ -71,22 +80,54 @@ impl Hooks {
             HookCall::Uninstall => lifecycle!(self, store, uninstall, "on-uninstall", call_run),
             HookCall::Enable => lifecycle!(self, store, enable, "on-enable", call_run),
             HookCall::Disable => lifecycle!(self, store, disable, "on-disable", call_run),
-            HookCall::Named { name, payload } => {
-                let missing = || HookError::NoSuchHook(name.to_string());
-                let Some(indices) = &self.named else { return Ok(Err(missing())) };
-                let guest = match warm.take() {
-                    Some(guest) => guest,
-                    None => {
-                        let instance = self.pre.instantiate_async(&mut *store).await?;
-                        indices.load(&mut *store, &instance)?
-                    }
-                };
-                let answer = guest.call_call(&mut *store, name.as_str(), payload).await?;
-                *warm = Some(guest);
-                Ok(answer
-                    .map_err(|error| if error.code == NO_SUCH_HOOK { missing() } else { refusal(error) }))
-            }
+            HookCall::Named { name, payload } => self.call_named(store, warm, name, payload).await,
         }
+    }
+
+    async fn call_named(
+        &self,
+        store: &mut Store<Guest>,
+        warm: &mut Option<NamedHooks>,
+        name: &HookName,
+        payload: &str,
+    ) -> wasmtime::Result<Answer> {
+        let missing = || HookError::NoSuchHook(name.to_string());
+        let hooks = match warm.take() {
+            Some(hooks) => hooks,
+            None => match self.named_hooks(store).await? {
+                Some(hooks) => hooks,
+                None => return Ok(Err(missing())),
+            },
+        };
+        let answer = match &hooks {
+            NamedHooks::Ours(guest) => {
+                let answer = guest.call_call(&mut *store, name.as_str(), payload).await?;
+                answer.map_err(|error| if error.code == NO_SUCH_HOOK { missing() } else { refusal(error) })
+            }
+            NamedHooks::Http(guest) => match http::request(name, payload) {
+                Ok(request) => {
+                    let (request, outparam) = store.data_mut().hand_request(request)?;
+                    guest.call_handle(&mut *store, request, outparam).await?;
+                    store.data_mut().take_answer()
+                }
+                Err(error) => Err(error),
+            },
+        };
+        *warm = Some(hooks);
+        Ok(answer)
+    }
+
+    /// Makes an instance for named hooks. Our own interface counts before the handler of requests.
+    async fn named_hooks(&self, store: &mut Store<Guest>) -> wasmtime::Result<Option<NamedHooks>> {
+        if self.named.is_none() && self.http.is_none() {
+            return Ok(None);
+        }
+        let instance = self.pre.instantiate_async(&mut *store).await?;
+        if let Some(indices) = &self.named {
+            return Ok(Some(NamedHooks::Ours(indices.load(&mut *store, &instance)?)));
+        }
+        let Some(indices) = &self.http else { return Ok(None) };
+        Ok(Some(NamedHooks::Http(indices.load(&mut *store, &instance)?)))
     }
 }
 

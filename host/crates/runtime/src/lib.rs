@@ -20,6 +20,7 @@ mod fault;
 mod guest;
 mod hooks;
 mod host;
+mod http;
 mod interfaces;
 mod limits;
 mod load;
@@ -29,6 +30,7 @@ mod nature;
 pub mod package;
 mod seal;
 mod slots;
+mod spin;
 mod warm;
 mod wasi;
 
@@ -191,5 +193,8 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     db::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     context::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     applet_bindings::log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    spin::add_to_linker(&mut linker)?;
+    http::add_to_linker(&mut linker)?;
+    host::add_config_and_logging(&mut linker)?;
     Ok(linker)
 }

@@ -1,8 +1,10 @@
-//! The WASI that a standard library needs, with nothing behind it (SPEC Decision 19): no environment, no
-//! arguments, no directories, no sockets; standard input is closed, output goes to the capped log.
+//! The WASI that a standard library needs, with nothing behind it (SPEC Decision 19): no arguments, no
+//! directories, no sockets, and in the environment only what the applet's own manifest sets; standard input is
+//! closed, output goes to the capped log.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use applet_types::Variables;
 use bytes::Bytes;
 use tokio::io::{AsyncWrite, sink};
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -25,8 +27,11 @@ const WRITE_BYTES: usize = 64 << 10;
 const CLOCK_GRAIN: Duration = Duration::from_millis(1);
 
 /// A context with nothing in it but clocks, randomness and the log.
-pub(crate) fn context(log: &CappedLog, given: Option<&Given>) -> WasiCtx {
+pub(crate) fn context(log: &CappedLog, variables: &Variables, given: Option<&Given>) -> WasiCtx {
     let mut builder = WasiCtx::builder();
+    for (name, text) in variables.iter() {
+        builder.env(name, text);
+    }
     builder
         .allow_tcp(false)
         .allow_udp(false)

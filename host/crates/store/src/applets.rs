@@ -1,7 +1,7 @@
 //! Submitted packages: manifests, components and assets, by digest.
 
 use applet_package::{AppletDigest, AssetRecord, Package, Source};
-use applet_types::{AppletId, ComponentDigest, UserId, Version};
+use applet_types::{AppletId, ComponentDigest, UserId, Variables, Version};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -17,6 +17,8 @@ pub struct NewApplet<'a> {
     pub id: &'a AppletId,
     /// From the manifest.
     pub version: &'a Version,
+    /// From the manifest.
+    pub variables: &'a Variables,
     /// What it consists of.
     pub package: &'a Package<'a>,
     /// Where it came from.
@@ -97,7 +99,7 @@ impl Store {
     ///
     /// When the database refuses.
     pub async fn submit(&self, new: &NewApplet<'_>) -> Result<Applet, StoreError> {
-        let NewApplet { id, version, package, source, submitted_by } = *new;
+        let NewApplet { id, version, variables, package, source, submitted_by } = *new;
         let component = ComponentDigest::of(package.component());
         let assets: Vec<AssetRecord> = package.assets().iter().map(|asset| asset.record()).collect();
         let digest = AppletDigest::of(package.manifest(), component, &assets);
@@ -114,8 +116,8 @@ impl Store {
             keep_asset(&mut transaction, record, asset.bytes).await?;
         }
         let row: Row = sqlx::query_as(concat!(
-            "INSERT INTO applet_host.applets (digest, id, version, component_digest, manifest, assets, submitted_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO applet_host.applets (digest, id, version, component_digest, manifest, assets, submitted_by, variables)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (digest) DO UPDATE SET sequence = DEFAULT
              RETURNING ",
             columns!()
@@ -127,6 +129,7 @@ impl Store {
         .bind(package.manifest())
         .bind(Json(assets))
         .bind(submitted_by.map(UserId::as_uuid))
+        .bind(Json(variables))
         .fetch_one(&mut *transaction)
         .await
         .map_err(StoreError::database("keep an applet"))?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use applet_package::AppletDigest;
 use applet_types::{
     Actor, AppletId, Budget, ComponentDigest, Grants, InstallationId, Invocation, Limits, RequestId,
-    TenantId, Version, WorkspaceId,
+    TenantId, Variables, Version, WorkspaceId,
 };
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -38,6 +38,8 @@ pub struct Installation {
     pub grants: Arc<Grants>,
     /// What it is held to.
     pub limits: Arc<Limits>,
+    /// What its component may look up.
+    pub variables: Arc<Variables>,
     /// Grows with every change.
     pub generation: i64,
 }
@@ -56,6 +58,7 @@ impl Installation {
             locale: locale.to_owned(),
             grants: Arc::clone(&self.grants),
             limits: Arc::clone(&self.limits),
+            variables: Arc::clone(&self.variables),
             deadline: now + Duration::from_millis(self.limits.execution.wall_ms),
             budget: Arc::new(Budget::default()),
         }
@@ -222,7 +225,7 @@ impl Store {
         applet: &AppletId,
     ) -> Result<Option<Installation>, StoreError> {
         let row: Option<ActiveRow> = sqlx::query_as(
-            "SELECT i.id, i.generation, i.grants, i.limits, a.digest, a.version, a.component_digest
+            "SELECT i.id, i.generation, i.grants, i.limits, a.digest, a.version, a.component_digest, a.variables
                FROM applet_host.installations AS i
                JOIN applet_host.applets AS a ON a.digest = i.applet_digest
               WHERE i.tenant_id = $1 AND i.workspace_id = $2 AND i.applet_id = $3
@@ -408,6 +411,7 @@ type ActiveRow = (
     String,
     String,
     String,
+    sqlx::types::Json<Variables>,
 );
 
 fn active(
@@ -416,7 +420,7 @@ fn active(
     workspace: WorkspaceId,
     applet: &AppletId,
 ) -> Result<Installation, StoreError> {
-    let (id, generation, grants, limits, digest, version, component) = row;
+    let (id, generation, grants, limits, digest, version, component, variables) = row;
     Ok(Installation {
         id: InstallationId::new(id),
         tenant,
@@ -431,6 +435,7 @@ fn active(
         limits: Arc::new(
             serde_json::from_value(limits.0).map_err(|error| StoreError::damaged("read limits", error))?,
         ),
+        variables: Arc::new(variables.0),
         generation,
     })
 }

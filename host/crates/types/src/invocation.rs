@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     AppletId, Budget, ErrorCode, Failure, Grants, InstallationId, Limits, RequestId, TenantId, UserId,
-    Version, WorkspaceId,
+    Variables, Version, WorkspaceId,
 };
 
 /// Who asks: an invocation runs on behalf of a user, of the platform itself, or of a person at a terminal.
@@ -51,6 +51,8 @@ pub struct Invocation {
     pub grants: Arc<Grants>,
     /// What it is held to.
     pub limits: Arc<Limits>,
+    /// What its component may look up.
+    pub variables: Arc<Variables>,
     /// When everything has to be over. Monotonic, so that a jump of the clock moves nothing.
     pub deadline: Instant,
     /// What it has used so far.

@@ -22,6 +22,7 @@ mod place;
 mod ports;
 mod rows;
 mod value;
+mod variables;
 
 pub use asset::{AssetPath, InvalidAssetPath};
 pub use audit::{AuditRecord, AuditedOperation};
@@ -48,3 +49,4 @@ pub use ports::{
 };
 pub use rows::{CellRef, Column, ColumnType, PackedReader, PackedWriter, RowSet, UnpackError};
 pub use value::Value;
+pub use variables::{VariableError, Variables};

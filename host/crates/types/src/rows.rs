@@ -101,6 +101,8 @@ pub struct Column {
     pub name: String,
     /// How to read its cells.
     pub kind: ColumnType,
+    /// For an array what its elements are, for a range of numbers, whose cells are text, what its bounds are.
+    pub element: Option<ColumnType>,
 }
 
 /// A result: columns, and rows in one buffer (packed or JSON text, as the guest asked).
@@ -301,7 +303,7 @@ mod tests {
     use super::*;
 
     fn columns(kinds: &[ColumnType]) -> Arc<[Column]> {
-        kinds.iter().map(|&kind| Column { name: kind.as_str().to_owned(), kind }).collect()
+        kinds.iter().map(|&kind| Column { name: kind.as_str().to_owned(), kind, element: None }).collect()
     }
 
     #[test]

@@ -52,6 +52,7 @@ fn call(tenant: u128, installation: u128) -> Invocation {
         locale: "en".to_owned(),
         grants: Arc::new(Grants::builder().build()),
         limits: Arc::new(Limits::default()),
+        variables: Arc::default(),
         deadline: Instant::now(),
         budget: Arc::new(Budget::default()),
     }

@@ -5,6 +5,8 @@
 mod fields;
 mod tables;
 
+use std::collections::BTreeMap;
+
 use fields::{Fields, text, wrong_kind};
 
 use crate::document::{
@@ -31,10 +33,20 @@ pub(crate) fn manifest(root: &Node, report: &mut Report) -> Manifest {
         hooks: fields.mapping("hooks", hooks).unwrap_or_default(),
         instances: fields.text("instances"),
         cache: fields.mapping("cache", cache),
+        variables: fields.mapping("variables", variables).unwrap_or_default(),
         limits: fields.mapping("limits", limits).unwrap_or_default(),
     };
     fields.finish(&[]);
     manifest
+}
+
+/// Names that the author chooses, each with a text.
+fn variables(node: &Node, path: &Path, report: &mut Report) -> BTreeMap<String, Option<String>> {
+    let Content::Mapping(entries) = &node.content else {
+        wrong_kind(node, "a mapping of names to texts", path, report);
+        return BTreeMap::new();
+    };
+    entries.iter().map(|(name, _, node)| (name.clone(), text(node, &path.key(name), report))).collect()
 }
 
 fn permissions(node: &Node, path: &Path, report: &mut Report) -> Permissions {

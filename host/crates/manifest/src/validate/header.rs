@@ -1,8 +1,10 @@
 //! What stands at the top of a manifest, its hooks, and its settings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use applet_types::{AppletId, AssetPath, CacheLimits, HookName, Limits, ManifestLimits, Version};
+use applet_types::{
+    AppletId, AssetPath, CacheLimits, HookName, Limits, ManifestLimits, VariableError, Variables, Version,
+};
 
 use crate::document::{self, Manifest};
 use crate::path::Path;
@@ -207,7 +209,30 @@ pub(super) fn settings(manifest: &Manifest, host: &Limits, report: &mut Report) 
         }
     };
     let cache = manifest.cache.as_ref().and_then(|cache| settings_cache(cache, report));
-    Settings { instances, cache, limits: limits(&manifest.limits, host, report) }
+    let variables = variables(&manifest.variables, report);
+    Settings { instances, cache, variables, limits: limits(&manifest.limits, host, report) }
+}
+
+fn variables(asked: &BTreeMap<String, Option<String>>, report: &mut Report) -> Variables {
+    let mut variables = Variables::default();
+    let path = Path::root().key("variables");
+    for (name, text) in asked {
+        let Some(text) = text else { continue };
+        match variables.set(name, text) {
+            Ok(()) => {}
+            Err(error @ VariableError::TooMany) => {
+                report.add(ViolationCode::TooMany, &path, error.to_string());
+                break;
+            }
+            Err(error @ VariableError::Name) => {
+                report.add(ViolationCode::InvalidName, &path.key(name), error.to_string());
+            }
+            Err(error @ VariableError::Text) => {
+                report.add(ViolationCode::InvalidValue, &path.key(name), error.to_string());
+            }
+        }
+    }
+    variables
 }
 
 fn settings_cache(cache: &document::Cache, report: &mut Report) -> Option<Cache> {

@@ -112,7 +112,7 @@ impl Sealer {
 /// Fixed lengths but for the stamps, which come last: no two bindings are the same bytes.
 fn bound_to(binding: &Binding<'_>) -> Vec<u8> {
     let mut aad = Vec::with_capacity(128);
-    aad.extend_from_slice(b"applet cache 1");
+    aad.extend_from_slice(b"applet cache 2");
     aad.extend_from_slice(binding.digest);
     aad.extend_from_slice(&binding.epoch.to_bytes());
     aad.extend_from_slice(binding.stamps.as_flattened());
@@ -135,6 +135,7 @@ fn encode(outcome: &Outcome, expires: u64) -> Option<Vec<u8>> {
         out.extend_from_slice(&u16::try_from(column.name.len()).ok()?.to_le_bytes());
         out.extend_from_slice(column.name.as_bytes());
         out.push(kind_to_byte(column.kind));
+        out.push(column.element.map_or(NO_ELEMENT, kind_to_byte));
     }
     out.extend_from_slice(&rows.data);
     Some(out)
@@ -155,7 +156,12 @@ fn decode(plain: &[u8]) -> Option<(Outcome, u64)> {
     for _ in 0..width {
         let length = u16::from_le_bytes(rest.array()?);
         let name = String::from_utf8(rest.take(length.into())?.to_vec()).ok()?;
-        columns.push(Column { name, kind: kind_of_byte(rest.u8()?)? });
+        let kind = kind_of_byte(rest.u8()?)?;
+        let element = match rest.u8()? {
+            NO_ELEMENT => None,
+            byte => Some(kind_of_byte(byte)?),
+        };
+        columns.push(Column { name, kind, element });
     }
     let rows = RowSet { columns: Arc::from(columns), count, truncated, data: rest.0.to_vec() };
     Some((Outcome { rows, affected }, expires))
@@ -200,6 +206,9 @@ const KINDS: [ColumnType; 17] = [
     ColumnType::Array,
 ];
 
+/// Stands for a column that has no elements.
+const NO_ELEMENT: u8 = u8::MAX;
+
 const fn kind_to_byte(kind: ColumnType) -> u8 {
     match kind {
         ColumnType::Boolean => 0,
@@ -240,7 +249,11 @@ mod tests {
     fn outcome(data: &[u8]) -> Outcome {
         let columns: Arc<[Column]> = KINDS
             .iter()
-            .map(|kind| Column { name: format!("naïve {}", kind.as_str()), kind: *kind })
+            .map(|kind| Column {
+                name: format!("naïve {}", kind.as_str()),
+                kind: *kind,
+                element: (*kind != ColumnType::Json).then_some(*kind),
+            })
             .collect();
         Outcome {
             rows: RowSet { columns, count: 3, truncated: true, data: data.to_vec() },

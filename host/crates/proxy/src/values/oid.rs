@@ -54,6 +54,19 @@ pub(crate) const fn element(array: u32) -> Option<u32> {
     })
 }
 
+/// What an array that we read is made of, or a range of numbers.
+pub(crate) const fn inner(of: u32) -> Option<u32> {
+    match of {
+        3904 => Some(INT4),
+        3906 => Some(NUMERIC),
+        3926 => Some(INT8),
+        array => match element(array) {
+            Some(CHAR | TIMETZ) | None => None,
+            element => element,
+        },
+    }
+}
+
 /// Whether the type is one of those whose numbers are above (user-defined ones start at 16384).
 pub(crate) const fn is_text(oid: u32) -> bool {
     matches!(oid, TEXT | VARCHAR | BPCHAR | NAME)

@@ -19,7 +19,7 @@ use super::rows::{Collector, too_large};
 use super::signing::{INVALID, Signing, Tenants};
 use super::startup::{self, CancelKey, SessionSettings};
 use super::stream::{Stream, Target};
-use crate::values::Decoder;
+use crate::values::{Decoder, oid};
 
 /// Messages other than rows: nothing that we ask for comes near it.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
@@ -354,7 +354,8 @@ fn describe_columns(body: &RowDescriptionBody) -> Result<(Vec<Column>, Vec<Decod
     let mut fields = body.fields();
     while let Some(field) = fields.next()? {
         let decoder = Decoder::of(field.type_oid());
-        columns.push(Column { name: field.name().to_owned(), kind: decoder.kind() });
+        let element = oid::inner(field.type_oid()).map(|inner| Decoder::of(inner).kind());
+        columns.push(Column { name: field.name().to_owned(), kind: decoder.kind(), element });
         decoders.push(decoder);
     }
     Ok((columns, decoders))

@@ -3,7 +3,7 @@
 use applet_catalog::Catalog;
 use applet_types::{
     AppletId, ComponentDigest, Granted, HookName, InstallationId, Limits, RequestId, TenantId, UserId,
-    Version, WorkspaceId,
+    Variables, Version, WorkspaceId,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,7 @@ pub(crate) struct WrittenHead {
     request: RequestId,
     user: Option<UserId>,
     locale: String,
+    variables: Variables,
     hook: HookName,
     payload: String,
     seed: String,
@@ -57,6 +58,7 @@ impl WrittenHead {
             request: head.request,
             user: head.user,
             locale: head.locale.clone(),
+            variables: head.variables.clone(),
             hook: head.hook.clone(),
             payload: head.payload.clone(),
             seed: hex::encode(head.seed.0),
@@ -87,6 +89,7 @@ impl WrittenHead {
             request: self.request,
             user: self.user,
             locale: self.locale,
+            variables: self.variables,
             hook: self.hook,
             payload: self.payload,
             grants,

@@ -42,7 +42,7 @@ struct Script {
 fn one_row() -> Outcome {
     let mut cells = PackedWriter::default();
     cells.cell(&1_i32.to_le_bytes());
-    let columns = Arc::from([Column { name: "number".to_owned(), kind: ColumnType::Int32 }]);
+    let columns = Arc::from([Column { name: "number".to_owned(), kind: ColumnType::Int32, element: None }]);
     Outcome { rows: RowSet { columns, count: 1, truncated: false, data: cells.finish() }, affected: 1 }
 }
 
@@ -68,8 +68,10 @@ fn every_type() -> Outcome {
         (ColumnType::Json, br#"{"a":[1,null]}"#),
         (ColumnType::Array, b"[1,2]"),
     ];
-    let columns =
-        cells.iter().map(|(kind, _)| Column { name: kind.as_str().to_owned(), kind: *kind }).collect();
+    let columns = cells
+        .iter()
+        .map(|(kind, _)| Column { name: kind.as_str().to_owned(), kind: *kind, element: None })
+        .collect();
     let mut writer = PackedWriter::default();
     for (_, bytes) in cells {
         writer.cell(bytes);
@@ -233,6 +235,7 @@ impl Host {
             locale: "de-AT".to_owned(),
             grants: Arc::new(grants.build()),
             limits: Arc::new(self.limits.clone()),
+            variables: Arc::default(),
             deadline: Instant::now() + Duration::from_secs(60),
             budget: Arc::default(),
         }

@@ -45,6 +45,7 @@ async fn submitted(store: &Store, id: &str, component: &[u8]) -> AppletDigest {
     let id = applet(id);
     let version = "1.0.0".parse().unwrap();
     let package = NewApplet {
+        variables: &applet_types::Variables::default(),
         id: &id,
         version: &version,
         package: &Package::new("id: ai-chat", component),

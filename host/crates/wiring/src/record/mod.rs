@@ -213,6 +213,7 @@ fn head(call: &Call<'_>, hook: &HookName, payload: &str, order: &Order, proxy: &
         request: call.request,
         user: call.actor.user(),
         locale: call.locale.clone(),
+        variables: (*call.variables).clone(),
         hook: hook.clone(),
         payload: payload.to_owned(),
         grants: (*call.grants).clone(),

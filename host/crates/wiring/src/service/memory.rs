@@ -103,6 +103,7 @@ mod tests {
             component: ComponentDigest::of(b""),
             grants: Arc::new(Grants::builder().build()),
             limits: Arc::default(),
+            variables: Arc::default(),
             generation: 1,
         };
         (key, Arc::new(installation))
