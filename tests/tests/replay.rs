@@ -33,7 +33,7 @@ impl Recording {
             .args(more)
             .env("APPLET_TOKEN", token)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

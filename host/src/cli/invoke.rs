@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Receiver;
 use super::operator::{Operator, Where};
 use crate::opening::{Host, Purpose};
 use crate::output::{CommandError, Output};
-use crate::record::{Order, Taken, usual_keep, write_recording};
+use crate::record::{ORDER_BYTES, Order, Taken, usual_keep, write_recording};
 use crate::service::{Key, Service};
 
 /// Calls a named hook of an installed applet with a JSON text, and prints its answer.
@@ -61,6 +61,7 @@ impl Invoke {
                 tenant: Some(caller.tenant),
                 applet: Some(self.at.applet.clone()),
                 calls: 1,
+                bytes: ORDER_BYTES,
                 until: None,
                 redact: self.redact,
                 keep: Some(usual_keep()),

@@ -70,8 +70,8 @@ impl Record {
         }
         drop(teller);
         let mut taken = 0;
-        let mut hosts = 0;
-        while taken < self.calls {
+        let (mut hosts, mut missed) = (0, 0);
+        while taken + missed < self.calls {
             let next = tokio::select! {
                 next = news.recv() => next,
                 () = shutdown::requested() => None,
@@ -88,7 +88,10 @@ impl Record {
                     taken += 1;
                     keep(&folder, &recording, output)?;
                 }
-                Some(News::Missed(why)) => output.warning(format_args!("a call was not recorded: {why}")),
+                Some(News::Missed(why)) => {
+                    missed += 1;
+                    output.warning(format_args!("a call was not recorded: {why}"));
+                }
                 Some(News::Refused { code, message }) => return Err(refused(&code, message)),
                 None => break,
             }
@@ -105,8 +108,8 @@ impl Record {
         } else {
             format!("{taken} calls were recorded")
         };
-        output.result(&json!({ "ok": true, "recorded": taken }), words);
-        Ok(ExitCode::SUCCESS)
+        output.result(&json!({ "ok": taken > 0, "recorded": taken, "missed": missed }), words);
+        Ok(if taken > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 
     fn ask(&self) -> Ask {

@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::{Folder, Order, Recorder};
+use super::{Folder, ORDER_BYTES, Order, Recorder};
 use applet_wiring::socket;
 
 use crate::output::CommandError;
@@ -36,7 +36,7 @@ const MOST_ORDERS: usize = 4;
 /// Bytes of what is asked for.
 const LONGEST_ASK: u64 = 16 << 10;
 /// How long a reader may take for one recording.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How long nobody is let in after the socket failed.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks for recordings that may be kept no longer.
@@ -213,6 +213,7 @@ fn order(text: &str, verifier: &Verifier) -> Result<Order, (&'static str, String
         tenant: Some(caller.tenant),
         applet: Some(ask.applet),
         calls: ask.calls,
+        bytes: ORDER_BYTES,
         until: Some(Instant::now() + Duration::from_secs(ask.seconds.into())),
         redact: ask.redact,
         keep: Some(TimeDelta::days(ask.days.into())),

@@ -8,7 +8,7 @@ mod keep;
 use applet_recording::Head;
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub(crate) use applet_wiring::record::{Call, Order, Recorder, Taken, recorded_level};
+pub(crate) use applet_wiring::record::{Call, ORDER_BYTES, Order, Recorder, Taken, recorded_level};
 pub(crate) use keep::{Folder, write_recording};
 
 /// Where a tenant's recordings may be kept for a while, unless an order says otherwise.

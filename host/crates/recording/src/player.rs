@@ -354,7 +354,7 @@ impl Player {
         match answer {
             None => self.stop(ticket, Unanswered::EndedHere),
             Some(done) => {
-                self.tape.done(ticket, done.as_ref().map(|()| ()));
+                self.tape.done(ticket, done.as_ref().copied());
                 Reply::Answer(done)
             }
         }

@@ -27,8 +27,11 @@ pub(crate) fn raw(asked: &Asked) -> String {
     question(asked, asked.statements.iter().map(|statement| statement.sql.as_str()))
 }
 
+/// A statement's text, and the kinds of its parameters.
+type Kinds<'a> = (&'a str, Vec<Discriminant<Value>>);
+
 /// What is alike in two questions whatever their values are.
-pub(crate) fn kinds(asked: &Asked) -> (Encoding, bool, Vec<(&str, Vec<Discriminant<Value>>)>) {
+pub(crate) fn kinds(asked: &Asked) -> (Encoding, bool, Vec<Kinds<'_>>) {
     let each = asked.statements.iter().map(|statement| {
         (statement.sql.as_str(), statement.parameters.iter().map(std::mem::discriminant).collect())
     });

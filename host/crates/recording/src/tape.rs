@@ -141,6 +141,11 @@ impl Tape {
         (std::mem::take(&mut inner.events), std::mem::take(&mut inner.readings))
     }
 
+    /// Bytes so far, as they are counted.
+    pub fn bytes(&self) -> usize {
+        self.inner().bytes
+    }
+
     fn is_full(&self) -> bool {
         self.inner().bytes > self.most
     }

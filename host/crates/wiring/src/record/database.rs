@@ -80,7 +80,7 @@ impl Transaction for RecordedTransaction {
         let Self { open, tape, number } = *self;
         let ticket = tape.ends(number, true);
         let done = open.commit().await;
-        tape.done(ticket, done.as_ref().map(|()| ()));
+        tape.done(ticket, done.as_ref().copied());
         done
     }
 
@@ -88,7 +88,7 @@ impl Transaction for RecordedTransaction {
         let Self { open, tape, number } = *self;
         let ticket = tape.ends(number, false);
         let done = open.rollback().await;
-        tape.done(ticket, done.as_ref().map(|()| ()));
+        tape.done(ticket, done.as_ref().copied());
         done
     }
 }

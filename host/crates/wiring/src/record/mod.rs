@@ -30,8 +30,11 @@ pub use database::Recorded;
 
 /// Bytes of one recording, unless an order says less.
 pub const MOST_BYTES: usize = 16 << 20;
-/// Recordings that wait to be taken.
-const WAITING: usize = 16;
+/// Recordings that wait to be taken: as many as one order may have, since a call must not wait for whoever writes
+/// them. What they take is bounded by the order's bytes.
+const WAITING: usize = 100;
+/// Bytes of all recordings of an order on a host that serves.
+pub const ORDER_BYTES: usize = 128 << 20;
 
 /// What somebody wants recorded.
 #[derive(Debug, Clone)]
@@ -42,6 +45,8 @@ pub struct Order {
     pub applet: Option<AppletId>,
     /// At most so many.
     pub calls: u32,
+    /// Of so many bytes together.
+    pub bytes: usize,
     /// Not after this.
     pub until: Option<Instant>,
     /// Without values.
@@ -55,7 +60,16 @@ pub struct Order {
 impl Order {
     /// Every call on a private database, where all rows are the developer's.
     pub const fn everything() -> Self {
-        Self { tenant: None, applet: None, calls: u32::MAX, until: None, redact: false, keep: None, by: None }
+        Self {
+            tenant: None,
+            applet: None,
+            calls: u32::MAX,
+            bytes: usize::MAX,
+            until: None,
+            redact: false,
+            keep: None,
+            by: None,
+        }
     }
 }
 
@@ -66,6 +80,7 @@ struct Standing {
     number: u64,
     order: Order,
     left: u32,
+    bytes_left: Arc<AtomicUsize>,
     to: mpsc::Sender<Taken>,
 }
 
@@ -108,6 +123,15 @@ pub struct Running {
     tape: Arc<Tape>,
     head: Head,
     redact: bool,
+    bytes_left: Arc<AtomicUsize>,
+    to: mpsc::Sender<Taken>,
+    is_told: bool,
+}
+
+/// A place that a call has taken in an order.
+struct Place {
+    order: Order,
+    bytes_left: Arc<AtomicUsize>,
     to: mpsc::Sender<Taken>,
 }
 
@@ -133,7 +157,8 @@ impl Recorder {
         let (to, taken) = mpsc::channel(WAITING);
         let mut state = self.state();
         state.made += 1;
-        let standing = Standing { number: state.made, left: order.calls, order, to };
+        let bytes_left = Arc::new(AtomicUsize::new(order.bytes));
+        let standing = Standing { number: state.made, left: order.calls, bytes_left, order, to };
         state.orders.push(standing);
         self.shared.standing.store(state.orders.len(), Ordering::Relaxed);
         taken
@@ -146,7 +171,7 @@ impl Recorder {
         }
         // Lifecycle hooks run once in a version's life, and on tables that are being changed.
         let HookCall::Named { name, payload } = call.hook else { return None };
-        let (order, to) = self.take_place(call.call)?;
+        let Place { order, bytes_left, to } = self.take_place(call.call)?;
         let recorded = RecordedCall {
             request: call.call.request,
             tenant: call.call.tenant,
@@ -166,11 +191,11 @@ impl Recorder {
         self.state().tapes.insert(call.call.request, (Arc::clone(&tape), head.seed));
         self.shared.running.fetch_add(1, Ordering::Relaxed);
         let (recorder, request) = (self.clone(), call.call.request);
-        Some(Running { recorder, request, tape, head, redact: order.redact, to })
+        Some(Running { recorder, request, tape, head, redact: order.redact, bytes_left, to, is_told: false })
     }
 
     /// The first order that wants this call, counted as taken.
-    fn take_place(&self, call: &Invocation) -> Option<(Order, mpsc::Sender<Taken>)> {
+    fn take_place(&self, call: &Invocation) -> Option<Place> {
         let now = Instant::now();
         let mut state = self.state();
         state.orders.retain(|standing| {
@@ -182,7 +207,8 @@ impl Recorder {
         let standing = state.orders.iter_mut().find(|standing| standing.wants(call, now))?;
         standing.left -= 1;
         tracing::debug!(order = standing.number, left = standing.left, "a call is recorded");
-        Some((standing.order.clone(), standing.to.clone()))
+        let bytes_left = Arc::clone(&standing.bytes_left);
+        Some(Place { order: standing.order.clone(), bytes_left, to: standing.to.clone() })
     }
 
     /// The tape of an invocation that is recorded.
@@ -225,15 +251,25 @@ fn head(call: &Call<'_>, hook: &HookName, payload: &str, order: &Order, proxy: &
 
 impl Running {
     /// The call is over: what was recorded goes to whoever ordered it.
-    pub fn ended(self, outcome: &Result<String, HookError>, usage: Usage) {
+    pub fn ended(mut self, outcome: &Result<String, HookError>, usage: Usage) {
+        let bytes = self.tape.bytes();
+        let room = self
+            .bytes_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
         let recording = self.tape.finish(self.head.clone(), Ending::from(outcome.clone()), usage);
         let taken = match recording {
+            Ok(_) if room.is_err() => Err("the order has no bytes left for it".to_owned()),
             Ok(recording) if self.redact => {
                 Ok(Box::new(recording.redacted(rand::random(), |sql| applet_proxy::masked(sql, usize::MAX))))
             }
             Ok(recording) => Ok(Box::new(recording)),
             Err(too_much) => Err(too_much.to_string()),
         };
+        self.tell(taken);
+    }
+
+    fn tell(&mut self, taken: Taken) {
+        self.is_told = true;
         if self.to.try_send(taken).is_err() {
             tracing::warn!(request = %self.request, "nobody takes a recording: it is thrown away");
         }
@@ -242,6 +278,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // Whoever counts recordings must not wait for one that will not come.
+        if !self.is_told {
+            self.tell(Err("the call was given up before its end".to_owned()));
+        }
         if self.recorder.state().tapes.remove(&self.request).is_some() {
             self.recorder.shared.running.fetch_sub(1, Ordering::Relaxed);
         }
