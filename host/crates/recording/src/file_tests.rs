@@ -208,7 +208,7 @@ proptest! {
         let mut columns = Vec::new();
         for cell in &cells {
             let kind = cell.as_ref().map_or(ColumnType::Text, |(kind, _)| *kind);
-            columns.push(Column { name: "c".to_owned(), kind });
+            columns.push(Column { name: "c".to_owned(), kind, element: (kind == ColumnType::Array).then_some(ColumnType::Uuid) });
             match cell {
                 Some((_, bytes)) => writer.cell(bytes),
                 None => writer.null(),

@@ -57,7 +57,8 @@ pub(crate) fn statement(sql: &str, parameters: &[Value]) -> Statement {
 pub(crate) fn rows(text: &str) -> Outcome {
     let mut writer = PackedWriter::default();
     writer.cell(text.as_bytes());
-    let columns: Arc<[Column]> = Arc::from([Column { name: "name".to_owned(), kind: ColumnType::Text }]);
+    let columns: Arc<[Column]> =
+        Arc::from([Column { name: "name".to_owned(), kind: ColumnType::Text, element: None }]);
     Outcome { rows: RowSet { columns, count: 1, truncated: false, data: writer.finish() }, affected: 1 }
 }
 

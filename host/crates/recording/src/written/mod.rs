@@ -131,7 +131,8 @@ pub(crate) enum WrittenValue {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenOutcome {
-    columns: Vec<(String, String)>,
+    /// Name, kind, and of an array the kind of its elements.
+    columns: Vec<Vec<String>>,
     count: u32,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
@@ -191,7 +192,7 @@ impl WrittenOutcome {
         let Outcome { rows, affected } = outcome;
         let columns = rows.columns.iter();
         let mut written = Self {
-            columns: columns.map(|column| (column.name.clone(), column.kind.as_str().to_owned())).collect(),
+            columns: columns.map(write_column).collect(),
             count: rows.count,
             truncated: rows.truncated,
             affected: *affected,
@@ -209,11 +210,8 @@ impl WrittenOutcome {
     }
 
     fn read(self, encoding: Encoding) -> Result<Outcome, String> {
-        let columns: Arc<[Column]> = self
-            .columns
-            .into_iter()
-            .map(|(name, kind)| kind_called(&kind).map(|kind| Column { name, kind }))
-            .collect::<Result<_, _>>()?;
+        let columns: Arc<[Column]> =
+            self.columns.into_iter().map(|column| read_column(&column)).collect::<Result<_, _>>()?;
         let data = match (encoding, self.rows, self.json) {
             (Encoding::Packed, Some(rows), None) => {
                 count(self.count, rows.len())?;
@@ -241,6 +239,21 @@ fn count(claimed: u32, there: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{claimed} rows are claimed and {there} are there"))
+}
+
+fn write_column(column: &Column) -> Vec<String> {
+    let kinds = [Some(column.kind), column.element];
+    let kinds = kinds.into_iter().flatten().map(|kind| kind.as_str().to_owned());
+    std::iter::once(column.name.clone()).chain(kinds).collect()
+}
+
+fn read_column(written: &[String]) -> Result<Column, String> {
+    let (name, kind, element) = match written {
+        [name, kind] => (name, kind, None),
+        [name, kind, element] => (name, kind, Some(kind_called(element)?)),
+        _ => return Err("a column has a name and a kind, and of an array that of its elements".to_owned()),
+    };
+    Ok(Column { name: name.clone(), kind: kind_called(kind)?, element })
 }
 
 fn kind_called(name: &str) -> Result<ColumnType, String> {
