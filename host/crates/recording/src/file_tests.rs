@@ -1,3 +1,5 @@
+//! Files, as they are written, damaged, and made up.
+
 use applet_types::{Column, ColumnType, Encoding, Outcome, PackedWriter, RowSet, Value};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};

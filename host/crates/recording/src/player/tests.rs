@@ -1,3 +1,5 @@
+//! What a build is answered, rule by rule.
+
 use super::*;
 use crate::samples::{asked, changed, judge, recording, rows, statement};
 use crate::{Begun, Comparison, Ended, Ending, Event, Paint};
