@@ -29,15 +29,15 @@ use crate::replay::Stage;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  applet dev --record                                    each request is kept in .applet/recordings
+  applet dev --record                          each request is kept in .applet/recordings
   applet invoke notes list --workspace … --record list.jsonl
-  applet replay list.jsonl                               in the applet's folder: builds it, and compares
+  applet replay list.jsonl                     in the applet's folder: builds it, and compares
   applet replay list.jsonl --component old.wasm
-  applet replay .applet/recordings/*                     all of them, with one build
+  applet replay .applet/recordings/*           all of them, with one build
   applet --json replay list.jsonl | jq '.database[] | select(.change != \"same\")'
 
-A question that the recording has an answer to gets it, wherever it is asked now; the replay ends at the first one
-that it has none for. With --strict it ends at the first difference.
+A question that the recording has an answer to gets it, wherever it is asked now; the replay ends at
+the first one that it has none for. With --strict it ends at the first difference.
 Exit code 0: the same. 1: it differs. 2: it could not be compared.")]
 pub(crate) struct Replay {
     /// The recordings.

@@ -95,11 +95,11 @@ fn own_codes() -> BTreeSet<String> {
         let text = read(&file);
         let calls = text.split("refused(").skip(1).map(str::trim_start);
         let coded = calls.filter_map(|call| call.strip_prefix('"')?.split('"').next());
-        codes.extend(coded.map(str::to_owned));
+        let is_code = |code: &&str| code.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        codes.extend(coded.filter(is_code).map(str::to_owned));
         // Errors of a crate that a command gives codes to: `Error::InUse(_) => "in-use",`.
         let arms = text.lines().map(str::trim).filter_map(|line| line.strip_prefix("Error::"));
         let coded = arms.filter_map(|arm| arm.split_once("=> \"")?.1.split('"').next());
-        let is_code = |code: &&str| code.chars().all(|c| c.is_ascii_lowercase() || c == '-');
         codes.extend(coded.filter(is_code).map(str::to_owned));
     }
     codes
