@@ -1,11 +1,6 @@
 //! Spec F10: calls recorded on a real host and a real PostgreSQL, and played again when both are gone.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail the test"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;

@@ -91,8 +91,8 @@ impl Replay {
         // What cannot be read is told before anything is built for it.
         let recordings = self.files.iter().map(|file| recording(file)).collect::<Result<Vec<_>, _>>()?;
         let build = match &self.component {
-            Some(component) => self.from_file(component, &limits)?,
-            None => self.from_project(&limits, output).await?,
+            Some(component) => self.build_of_file(component, &limits)?,
+            None => self.build_of_project(&limits, output).await?,
         };
         let mut same = true;
         for (file, recording) in self.files.iter().zip(recordings) {
@@ -139,7 +139,7 @@ impl Replay {
         Ok(comparison.same)
     }
 
-    fn from_file(&self, file: &Path, limits: &LimitsConfig) -> Result<Build, CommandError> {
+    fn build_of_file(&self, file: &Path, limits: &LimitsConfig) -> Result<Build, CommandError> {
         let bytes = read_file(file, limits.component.component_bytes)?;
         let component =
             package::componentize(bytes).map_err(|error| CommandError::usage(error.to_string()))?;
@@ -148,7 +148,7 @@ impl Replay {
         Ok(Build { component, digest, asks: None, directory })
     }
 
-    async fn from_project(&self, limits: &LimitsConfig, output: Output) -> Result<Build, CommandError> {
+    async fn build_of_project(&self, limits: &LimitsConfig, output: Output) -> Result<Build, CommandError> {
         let project = Project::find(self.project.as_deref())?;
         let manifest = project.manifest(limits)?;
         let (id, version) = (manifest.valid.id(), manifest.valid.version());

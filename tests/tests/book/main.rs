@@ -6,12 +6,7 @@
 //! output is shown. All other kinds are in `checks.rs`; a kind without a check fails. What cannot be run here says so
 //! to its reader, in a paragraph before it that begins with `Not run here:`, and is listed by the test.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail the test"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod chapter;
 mod chapters;

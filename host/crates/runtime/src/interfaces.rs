@@ -186,7 +186,7 @@ mod tests {
     fn f15_http_types_are_for_components_that_answer_requests() {
         let (types, handler) =
             ["wasi:http/types@0.2.3", "wasi:http/incoming-handler@0.2.3"].map(str::to_owned).into();
-        assert!(refusal(&[types.clone()], &[]).is_some());
+        assert!(refusal(std::slice::from_ref(&types), &[]).is_some());
         assert_eq!(refusal(&[types], &[handler]), None);
         let sends = "wasi:http/outgoing-handler@0.2.3".to_owned();
         assert!(refusal(&[sends], &["wasi:http/incoming-handler@0.2.3".to_owned()]).is_some());
